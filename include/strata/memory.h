@@ -1,0 +1,34 @@
+/* memory.h: overflow-checked, 64-byte aligned memory. */
+#ifndef STRATA_MEMORY_H
+#define STRATA_MEMORY_H
+
+#include <stdint.h>
+
+#include "strata/context.h"
+
+/* Room for count elements of size bytes, 64-byte aligned, uninitialised; count = 0 gives a valid
+ * pointer. Not collective: agree before the next collective call. STRATA_ERR_MEMORY when the product
+ * overflows or memory is short. *out is owned by the caller: strata_free. */
+strata_status strata_alloc(strata_context *ctx, int64_t count, int64_t size, void *out)
+    STRATA_MUST_USE;
+
+/* The same, filled with zeros. */
+strata_status strata_calloc(strata_context *ctx, int64_t count, int64_t size, void *out)
+    STRATA_MUST_USE;
+
+/* Makes *array (at least *capacity elements; NULL and 0 at first) hold need elements, growing by
+ * halves; old content is kept. On failure both are untouched. Not collective. */
+strata_status strata_reserve(strata_context *ctx, void *array, int64_t *capacity, int64_t need,
+                             int64_t size) STRATA_MUST_USE;
+
+/* Frees what pointer_to_pointer points at and sets it to NULL. Safe on NULL and twice. */
+void strata_free(void *pointer_to_pointer);
+
+/* Largest resident set of this process so far, in bytes. Not collective. */
+int64_t strata_peak_memory(void);
+
+/* Narrows a count to the int of MPI and BLAS interfaces; STRATA_ERR_INTERNAL beyond INT_MAX, since a
+ * silent cast would move a part of the data only. Every MPI and HDF5 count passes here. */
+strata_status strata_narrow(strata_context *ctx, int64_t count, int *out) STRATA_MUST_USE;
+
+#endif

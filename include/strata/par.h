@@ -1,0 +1,54 @@
+/* par.h: the parallel room. Agreement on errors, exact reductions, exchange, redistribution, global
+ * ranks of values. Everything works in a serial context (ctx->comm == MPI_COMM_NULL) as one rank. */
+#ifndef STRATA_PAR_H
+#define STRATA_PAR_H
+
+#include <stdint.h>
+
+#include "strata/context.h"
+#include "strata/partition.h"
+
+/* ---- agreement ------------------------------------------------------------------------------- */
+
+/* Collective. Every rank brings its local status; all return the same one: STRATA_OK if all were,
+ * else the status of the lowest failing rank, whose error record is copied into every context.
+ * Call it after local work that may fail and before the next collective. One allreduce, and one
+ * broadcast on failure. */
+strata_status strata_par_agree(strata_context *ctx, strata_status local) STRATA_MUST_USE;
+
+/* STRATA_AGREE(ctx, expression): evaluate local work and agree on it; jumps to done on failure. */
+#define STRATA_AGREE(ctx, expression) STRATA_TRY(strata_par_agree((ctx), (expression)))
+
+/* ---- reductions ------------------------------------------------------------------------------ */
+
+typedef enum strata_op { STRATA_SUM, STRATA_MIN, STRATA_MAX } strata_op;
+
+/* Collective. In place over values [count]. Integers, so the result is the same for every rank count
+ * and arrival order. The caller guarantees that sums do not overflow. */
+strata_status strata_par_allreduce_i64(strata_context *ctx, int64_t *values, int64_t count,
+                                       strata_op op) STRATA_MUST_USE;
+
+/* Collective. In place sum of 128-bit integers [count], exact modulo 2^128. */
+strata_status strata_par_allreduce_i128(strata_context *ctx, __int128 *values, int64_t count)
+    STRATA_MUST_USE;
+
+/* Collective. In place over doubles; STRATA_MIN and STRATA_MAX only (a floating sum would depend on
+ * the partition). */
+strata_status strata_par_allreduce_f64(strata_context *ctx, double *values, int64_t count,
+                                       strata_op op) STRATA_MUST_USE;
+
+/* Collective. *first = sum of value over lower ranks, *total = over all ranks. */
+strata_status strata_par_exscan_i64(strata_context *ctx, int64_t value, int64_t *first,
+                                    int64_t *total) STRATA_MUST_USE;
+
+/* Collective. Copies bytes from root's buffer to every rank's, in rounds when large. */
+strata_status strata_par_bcast(strata_context *ctx, void *buffer, int64_t bytes, int root)
+    STRATA_MUST_USE;
+
+/* Collective. Concatenates every rank's bytes [n_local] in rank order on root (*out owned by the
+ * caller, NULL elsewhere; *n_out bytes) or, with root = -1, on all ranks. counts, if not NULL, is
+ * [size] and receives each rank's bytes. For small data: the whole must fit one rank. */
+strata_status strata_par_gather(strata_context *ctx, const void *bytes, int64_t n_local, int root,
+                                void *out, int64_t *n_out, int64_t *counts) STRATA_MUST_USE;
+
+#endif
