@@ -51,4 +51,47 @@ strata_status strata_par_bcast(strata_context *ctx, void *buffer, int64_t bytes,
 strata_status strata_par_gather(strata_context *ctx, const void *bytes, int64_t n_local, int root,
                                 void *out, int64_t *n_out, int64_t *counts) STRATA_MUST_USE;
 
+/* ---- exchange -------------------------------------------------------------------------------- */
+
+/* Bytes a rank sends (and receives) in one round at most, all destinations together. */
+#define STRATA_EXCHANGE_ROUND_BYTES (INT64_C(64) << 20)
+
+/* Collective. All-to-all of records of record_size bytes. send holds the records for rank 0, then for
+ * rank 1, ...: send_counts[size] records each. *received (owned by the caller) holds the records from
+ * rank 0, then rank 1, ...; receive_counts[size] (may be NULL) how many from each. Works in rounds of
+ * bounded bytes, so counts may pass 2^31. Memory: what is received plus one round. */
+strata_status strata_par_exchange(strata_context *ctx, const void *send, const int64_t *send_counts,
+                                  int64_t record_size, void *received, int64_t *n_received,
+                                  int64_t *receive_counts) STRATA_MUST_USE;
+
+/* Collective. Moves rows of record_size bytes from one partition of the same global table to another
+ * (for instance to whole chunks before a write). *moved [new local, record_size] is owned by the
+ * caller. */
+strata_status strata_par_redistribute(strata_context *ctx, const void *rows, int64_t record_size,
+                                      const strata_partition *from, const strata_partition *to,
+                                      void *moved) STRATA_MUST_USE;
+
+/* ---- order ----------------------------------------------------------------------------------- */
+
+/* Collective. For each value [n_local], how many values of all ranks are smaller and how many are
+ * equal (itself included). Exact for every partition; the base of quantile scores, mid-ranks, robust
+ * scales and rank tests. Either output may be NULL. O(n log n) local work, two exchanges of the local
+ * distinct values. */
+strata_status strata_par_rank_values(strata_context *ctx, const int64_t *values, int64_t n_local,
+                                     int64_t *smaller, int64_t *equal) STRATA_MUST_USE;
+
+/* Collective. values of global order statistics: out[q] = the value at 0-based position positions[q]
+ * of the sorted values of all ranks; 0 <= position < n_global. n_positions alike on all ranks. */
+strata_status strata_par_select(strata_context *ctx, const int64_t *values, int64_t n_local,
+                                const int64_t *positions, int64_t n_positions, int64_t *out)
+    STRATA_MUST_USE;
+
+/* Collective. Sorts records of record_size bytes globally by their first key_size bytes (memcmp) and
+ * spreads them evenly: afterwards rank r holds a contiguous part, *partition says which. Records with
+ * equal keys stay on one rank. *sorted is owned by the caller. The global order is a function of the
+ * records only (ties broken by the remaining bytes). */
+strata_status strata_par_sort_records(strata_context *ctx, const void *records, int64_t n_local,
+                                      int64_t record_size, int64_t key_size, void *sorted,
+                                      strata_partition *partition) STRATA_MUST_USE;
+
 #endif

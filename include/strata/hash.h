@@ -1,0 +1,59 @@
+/* hash.h: pseudonyms, content hashes and counter-based randomness. */
+#ifndef STRATA_HASH_H
+#define STRATA_HASH_H
+
+#include <stdint.h>
+
+#include "strata/config.h"
+#include "strata/context.h"
+
+/* ---- pseudonyms ------------------------------------------------------------------------------ */
+
+/* The secret, in memory that is locked, kept out of core dumps and wiped. */
+typedef struct strata_pseudonymiser strata_pseudonymiser;
+
+/* Collective. Rank 0 reads privacy.key_file and sends it to all. keyed: a regular file owned by the
+ * user, not a link, mode 0400 or 0600, 32..4096 bytes (surrounding white space trimmed). Turns core
+ * dumps off. plain: no key; the hash still spreads users over ranks. STRATA_ERR_USAGE names the file
+ * and says how to make one. */
+strata_status strata_pseudonymiser_create(strata_context *ctx, const strata_config *config,
+                                          strata_pseudonymiser **out) STRATA_MUST_USE;
+/* Wipes and frees; safe on NULL. */
+void strata_pseudonymiser_destroy(strata_pseudonymiser **pseudonymiser);
+
+/* 128-bit keyed BLAKE2b of an id, as 16 bytes. About 0.25 us. Not collective, thread-compatible. */
+void strata_pseudonym(const strata_pseudonymiser *pseudonymiser, const char *id, int64_t length,
+                      uint8_t out[16]);
+
+/* 16 hex digits that identify the key without giving it away (keyed hash of a fixed text); "" in plain
+ * mode. Borrowed. */
+const char *strata_pseudonymiser_key_id(const strata_pseudonymiser *pseudonymiser);
+
+/* 32 lower-case hex digits of 16 bytes; no terminator. */
+void strata_hex(const uint8_t bytes[16], char out[32]);
+
+/* ---- content hashes -------------------------------------------------------------------------- */
+
+/* XXH3-128 of bytes as 32 hex digits and a terminator. Not cryptographic: finds damage, not malice. */
+void strata_content_hash(const void *bytes, int64_t length, char out[33]);
+
+/* ---- randomness ------------------------------------------------------------------------------ */
+
+/* What a random number is for; two purposes never share numbers. Append only: the values are part of
+ * reproducibility. */
+typedef enum strata_purpose {
+    STRATA_RANDOM_SEEDING = 1,
+    STRATA_RANDOM_GENERATE = 2,
+    STRATA_RANDOM_SAMPLE = 3,
+    STRATA_RANDOM_BOOTSTRAP = 4,
+    STRATA_RANDOM_TEST = 5
+} strata_purpose;
+
+/* 64 uniform bits as a function of its arguments only (a keyed mix; equidistributed, not secret).
+ * Passes as independent over keys and rounds. A few ns. */
+uint64_t strata_random_bits(uint64_t seed, strata_purpose purpose, uint64_t key, uint64_t round);
+
+/* The same as a double in [0, 1), a multiple of 2^-53. */
+double strata_random_uniform(uint64_t seed, strata_purpose purpose, uint64_t key, uint64_t round);
+
+#endif
