@@ -13,15 +13,17 @@
 typedef struct strata_pseudonymiser strata_pseudonymiser;
 
 /* Collective. Rank 0 reads privacy.key_file and sends it to all. keyed: a regular file owned by the
- * user, not a link, mode 0400 or 0600, 32..4096 bytes (surrounding white space trimmed). Turns core
- * dumps off. plain: no key; the hash still spreads users over ranks. STRATA_ERR_USAGE names the file
- * and says how to make one. */
+ * user, not a link, mode 0400 or 0600, 32..4096 bytes (surrounding white space is not part of the
+ * key). Turns core dumps off until the destroy. plain: no key; the hash still spreads users over
+ * ranks. STRATA_ERR_USAGE names the file and says how to make one. */
 strata_status strata_pseudonymiser_create(strata_context *ctx, const strata_config *config,
                                           strata_pseudonymiser **out) STRATA_MUST_USE;
-/* Wipes and frees; safe on NULL. */
+/* Wipes and frees; safe on NULL. Not collective. */
 void strata_pseudonymiser_destroy(strata_pseudonymiser **pseudonymiser);
 
-/* 128-bit keyed BLAKE2b of an id, as 16 bytes. About 0.25 us. Not collective, thread-compatible. */
+/* 128-bit BLAKE2b (RFC 7693) of an id, keyed with the file's key: up to 64 bytes of it are the BLAKE2b
+ * key as they are, a longer one is replaced by its 64-byte BLAKE2b. Without key in plain mode. 16
+ * bytes. About 0.25 us. Not collective, thread-compatible. */
 void strata_pseudonym(const strata_pseudonymiser *pseudonymiser, const char *id, int64_t length,
                       uint8_t out[16]);
 
@@ -49,8 +51,10 @@ typedef enum strata_purpose {
     STRATA_RANDOM_TEST = 5
 } strata_purpose;
 
-/* 64 uniform bits as a function of its arguments only (a keyed mix; equidistributed, not secret).
- * Passes as independent over keys and rounds. A few ns. */
+/* 64 uniform bits as a function of its arguments only: half a block of Philox4x32-10 (Salmon et al.
+ * 2011, DOI 10.1145/2063384.2063405) with the seed as its key and (key, round, purpose) as its counter,
+ * so different arguments give different blocks. round < 2^56. Independent over keys and rounds, not
+ * secret. About 10 ns. Not collective. */
 uint64_t strata_random_bits(uint64_t seed, strata_purpose purpose, uint64_t key, uint64_t round);
 
 /* The same as a double in [0, 1), a multiple of 2^-53. */

@@ -13,6 +13,10 @@
 /* Opens a regular file for reading. STRATA_ERR_INPUT when it is missing, a directory or unreadable. */
 strata_status strata_io_open_read(strata_context *ctx, const char *path, int *fd) STRATA_MUST_USE;
 
+/* Opens a file that holds a secret: a regular file, not a link, owned by the user, mode 0400 or 0600.
+ * STRATA_ERR_USAGE says which of these fails and what to do. */
+strata_status strata_io_open_secret(strata_context *ctx, const char *path, int *fd) STRATA_MUST_USE;
+
 /* Creates path (which must not exist), mode 0600 less the umask. STRATA_ERR_IO. */
 strata_status strata_io_create(strata_context *ctx, const char *path, int *fd) STRATA_MUST_USE;
 

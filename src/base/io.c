@@ -39,6 +39,36 @@ done:
     return rc;
 }
 
+strata_status strata_io_open_secret(strata_context *ctx, const char *path, int *fd)
+{
+    strata_status rc = STRATA_OK;
+    struct stat info;
+    int handle = -1;
+    if (strata_fault_strikes(ctx, "io.open"))
+        errno = EIO;
+    else /* a pipe would block an open for reading until somebody writes */
+        handle = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (handle < 0 && errno == ELOOP)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: is a link; name the file itself", path);
+    if (handle < 0 || fstat(handle, &info) != 0)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: is not a regular file", path);
+    if (info.st_uid != geteuid())
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: belongs to another user (uid %ld, not %ld)", path,
+                    (long)info.st_uid, (long)geteuid());
+    if ((info.st_mode & 07777) != 0600 && (info.st_mode & 07777) != 0400)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                    "%s: mode %04o lets others in; only 0400 and 0600 are taken: chmod 600 %s", path,
+                    (unsigned)info.st_mode & 07777, path);
+    *fd = handle;
+    handle = -1;
+done:
+    if (handle >= 0)
+        close(handle);
+    return rc;
+}
+
 strata_status strata_io_create(strata_context *ctx, const char *path, int *fd)
 {
     int handle = -1;
