@@ -49,6 +49,82 @@ strata_column strata_column_find(const char *name)
     return STRATA_COLUMN_COUNT;
 }
 
+/* Levenshtein distance of two short names, at most `limit`. */
+static int name_distance(const char *a, const char *b, int limit)
+{
+    enum { longest = 32 };
+    const size_t length_a = strlen(a), length_b = strlen(b);
+    if (length_a >= longest || length_b >= longest)
+        return limit;
+    int row[longest];
+    for (size_t j = 0; j <= length_b; j++)
+        row[j] = (int)j;
+    for (size_t i = 1; i <= length_a; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= length_b; j++) {
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+            best = best < row[j] + 1 ? best : row[j] + 1;
+            best = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[length_b] < limit ? row[length_b] : limit;
+}
+
+const char *strata_column_suggest(const char *name)
+{
+    /* an abbreviation first (recency -> recency_days), then the nearest spelling */
+    const char *nearest = NULL;
+    const size_t length = strlen(name);
+    int best = length < 6 ? 3 : 4;
+    for (int c = 0; c < STRATA_COLUMN_COUNT; c++) {
+        if (!table[c].is_feature)
+            continue;
+        if (length >= 3 && strncmp(table[c].name, name, length) == 0)
+            return table[c].name;
+        const int distance = name_distance(name, table[c].name, best);
+        if (distance < best) {
+            best = distance;
+            nearest = table[c].name;
+        }
+    }
+    return nearest;
+}
+
+static strata_status unknown_feature(strata_context *ctx, const char *name)
+{
+    const char *nearest = strata_column_suggest(name);
+    return strata_context_fail(
+        ctx, STRATA_ERR_USAGE, __FILE__, __LINE__, "%s is no column that can be clustered%s%s%s",
+        name, nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+strata_status strata_users_features(strata_context *ctx, const strata_users *users,
+                                    char *const *names, int32_t d, strata_feature_set *set)
+{
+    strata_status rc = STRATA_OK;
+    strata_feature_set made = {.n_local = users->n_local, .d = d};
+    if (d < 1 || d > STRATA_FEATURES_MAX)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%d features, but 1 to %d are possible", (int)d,
+                    STRATA_FEATURES_MAX);
+    for (int32_t f = 0; f < d; f++) {
+        const strata_column c = strata_column_find(names[f]);
+        if (c == STRATA_COLUMN_COUNT || !table[c].is_feature)
+            STRATA_TRY(unknown_feature(ctx, names[f]));
+        for (int32_t g = 0; g < f; g++)
+            if (strcmp(names[f], names[g]) == 0)
+                STRATA_FAIL(ctx, STRATA_ERR_USAGE, "feature %s is named twice", names[f]);
+        if (!users->column[c])
+            STRATA_FAIL(ctx, STRATA_ERR_INTERNAL, "column %s is not computed yet", names[f]);
+        made.feature[f] = (strata_feature){table[c].name, table[c].type, users->column[c]};
+    }
+    *set = made;
+done:
+    return rc;
+}
+
 int64_t strata_type_size(strata_type type)
 {
     switch (type) {
