@@ -26,12 +26,15 @@ strata_status strata_partition_blocks(strata_context *ctx, int64_t n_global, int
 {
     strata_status rc = STRATA_OK;
     int64_t *offsets = NULL;
+    if (n_global < 0 || block < 1)
+        STRATA_FAIL(ctx, STRATA_ERR_INTERNAL, "a partition of %lld rows in blocks of %lld",
+                    (long long)n_global, (long long)block);
     STRATA_TRY(strata_alloc(ctx, ctx->size + 1, sizeof *offsets, &offsets));
-    int64_t blocks = (n_global + block - 1) / block;
+    int64_t blocks = n_global / block + (n_global % block != 0);
     for (int r = 0; r <= ctx->size; r++) {
-        /* 128 bits: blocks * rank may pass 2^63 in principle, and costs nothing here */
-        int64_t first = (int64_t)((__int128)blocks * r / ctx->size) * block;
-        offsets[r] = first < n_global ? first : n_global;
+        /* 128 bits: products may pass 2^63 in principle, and it costs nothing here */
+        __int128 first = (__int128)blocks * r / ctx->size * block;
+        offsets[r] = first < n_global ? (int64_t)first : n_global;
     }
     *out = (strata_partition){.size = ctx->size, .offsets = offsets};
     offsets = NULL;

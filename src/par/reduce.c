@@ -40,11 +40,15 @@ strata_status strata_par_allreduce_f64(strata_context *ctx, double *values, int6
 
 strata_status strata_par_allreduce_i128(strata_context *ctx, __int128 *values, int64_t count)
 {
+    enum { FEW = 64 };
     strata_status rc = STRATA_OK;
-    int64_t *limbs = NULL;
+    int64_t few[4 * FEW], *many = NULL, *limbs = few;
     if (ctx->comm == MPI_COMM_NULL || ctx->size == 1)
         return STRATA_OK;
-    STRATA_AGREE(ctx, strata_alloc(ctx, 4 * count, sizeof *limbs, &limbs));
+    if (count > FEW) { /* a few sums need neither memory nor an agreement on it */
+        STRATA_AGREE(ctx, strata_alloc(ctx, count, 4 * sizeof *limbs, &many));
+        limbs = many;
+    }
     /* Four limbs of 32 bits leave 31 bits for carries: room for 2^31 ranks. */
     for (int64_t i = 0; i < count; i++)
         for (int limb = 0; limb < 4; limb++)
@@ -58,7 +62,7 @@ strata_status strata_par_allreduce_i128(strata_context *ctx, __int128 *values, i
         values[i] = (__int128)sum;
     }
 done:
-    strata_free(&limbs);
+    strata_free(&many);
     return rc;
 }
 
