@@ -10,46 +10,73 @@
 #ifndef STRATA_CLUSTER_H
 #define STRATA_CLUSTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "strata/context.h"
 #include "strata/features.h"
 
+/* One way to find the labels. All exact ones give the same bits in everything but time and memory. */
+typedef struct strata_cluster_variant {
+    const char *name;
+    bool exact;               /* false: labels, centroids and inertia may differ from lloyd's */
+    int32_t bytes_per_point;  /* beside the 4 d of the points: bytes_per_point + bytes_per_point_d d */
+    int32_t bytes_per_point_d; /*   + bytes_per_point_k k; the labels that are returned not counted */
+    int32_t bytes_per_point_k;
+    const char *keeps;  /* what it keeps from one iteration to the next */
+    const char *regime; /* where it pays */
+    int32_t d_min, d_max, k_min; /* outside it runs too, with a note */
+} strata_cluster_variant;
+
+/* The table of variants, lloyd first. Not collective. NULL beyond the end. */
+int32_t strata_cluster_variant_count(void);
+const strata_cluster_variant *strata_cluster_variant_at(int32_t index);
+
+/* Fields that are not named in an initialiser (weights, kernel) keep their usual meaning as 0. */
 typedef struct strata_cluster_options {
     int32_t k;              /* 1..256 */
     const char *init;       /* kmeans_parallel | kmeans_plus_plus | random | centroids */
-    const char *variant;    /* auto or a name from strata_cluster_variants */
-    const int32_t *start;   /* [k, d] grid steps, with init = centroids */
+    const char *variant;    /* auto or a name of the table above */
+    const int32_t *start;   /* [k, d] grid steps, with init = centroids (which runs one restart) */
     int32_t restarts;       /* >= 1; the best inertia wins, the first of equals */
-    int32_t max_iterations; /* >= 0; 0 = label by the start only */
+    int32_t max_iterations; /* >= 0: how often the centroids may move; 0 = label by the start only */
     uint64_t seed;
+    const int64_t *weights; /* [n_local] >= 0, how often each row counts; NULL = once. Borrowed */
+    const char *kernel;     /* NULL or auto: the best for this processor; avx512 | avx2 | plain */
 } strata_cluster_options;
 
 typedef struct strata_iteration {
-    int32_t restart, iteration;
-    double inertia; /* scaled units, of the labels found in this iteration */
-    int64_t moved;  /* labels that changed */
+    int32_t restart;
+    int32_t iteration; /* how often the centroids had moved before these labels were found */
+    double inertia;    /* scaled units, of these labels and the centroids that gave them */
+    int64_t moved;     /* rows whose label changed; all of them in iteration 0 */
 } strata_iteration;
 
 typedef struct strata_clustering {
     int32_t k, d;
     int32_t *centroids; /* [k, d] grid steps; owned */
     int16_t *labels;    /* [n_local], 0..k-1, in order of the seeding; owned */
-    int64_t *sizes;     /* [k] global; owned */
+    int64_t *sizes;     /* [k] global, weighted; owned */
     double *inertias;   /* [k] scaled units, per cluster; owned */
     double inertia;     /* scaled units */
-    int32_t iterations; /* of the winning restart */
-    bool converged;
+    int32_t iterations; /* of the winning restart: how often its centroids moved */
+    bool converged;     /* its last labels were those before */
     int32_t restart; /* which one won */
     const char *variant; /* the one that ran; static text */
     char reason[160];    /* why auto chose it, or a note */
     strata_iteration *history; /* [n_history], all restarts; owned */
     int64_t n_history;
     int64_t allreduce_bytes, allreduce_calls; /* in the iterations, over all restarts */
+    int64_t redecided_local; /* labels that integers had to decide, of this rank, over all restarts */
 } strata_clustering;
 
-/* Collective. STRATA_ERR_INPUT when there are no points; with fewer distinct points than k the surplus
- * clusters end empty (size 0, their centroid kept) and that is not an error. */
+/* Collective. The labels are always the nearest of the returned centroids. Iteration: label by the
+ * centroids, move them to the means, until no label changes or max_iterations moves were made; one
+ * allreduce of 8 (k (d + 1) + 2) bytes each (plus one gather when a cluster is empty). Memory a point:
+ * 4 d of the points + 2 with lloyd.
+ * STRATA_ERR_INPUT when there are no points or one is off the grid, STRATA_ERR_USAGE for k, d or names
+ * out of range. With fewer distinct points than k the surplus clusters end empty (size 0, their
+ * centroid kept) and that is not an error. */
 strata_status strata_cluster_fit(strata_context *ctx, const strata_points *points,
                                  const strata_cluster_options *options, strata_clustering *out)
     STRATA_MUST_USE;

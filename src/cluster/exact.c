@@ -1,0 +1,76 @@
+#include <math.h>
+#include <string.h>
+
+#include "cluster/problem.h"
+
+int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids, int32_t k,
+                             int64_t *distance)
+{
+    int32_t point[STRATA_D_MAX], best = 0;
+    int64_t least = INT64_MAX;
+    for (int32_t f = 0; f < p->d; f++)
+        point[f] = (int32_t)p->x[f * p->stride + i];
+    for (int32_t j = 0; j < k; j++) {
+        const int32_t *c = centroids + (int64_t)j * p->d;
+        int64_t sum = 0;
+        for (int32_t f = 0; f < p->d; f++) {
+            int64_t apart = point[f] - c[f];
+            sum += apart * apart;
+        }
+        if (sum < least) {
+            least = sum;
+            best = j;
+        }
+    }
+    if (distance)
+        *distance = least;
+    return best;
+}
+
+int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
+                          const int32_t *centroids, int64_t tile, uint8_t *labels)
+{
+    uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
+    int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile), redecided = 0;
+    p->kernel->screen(screen, p->x + first, p->stride, strata_tile_padded(points),
+                      strata_screen_offset(screen, (double)p->radius[tile]), labels, unsure);
+    for (int64_t at = 0; at < points; at += STRATA_BLOCK)
+        for (uint64_t bits = unsure[at / STRATA_BLOCK]; bits != 0; bits &= bits - 1) {
+            int64_t i = at + __builtin_ctzll(bits);
+            if (i >= points)
+                break;
+            labels[i] = (uint8_t)strata_exact_nearest(p, first + i, centroids, screen->k, NULL);
+            redecided++;
+        }
+    return redecided;
+}
+
+int32_t strata_exact_mean(int64_t sum, int64_t count)
+{
+    int64_t quotient = sum / count, rest = sum % count;
+    if (rest < 0) { /* floor division */
+        quotient--;
+        rest += count;
+    }
+    int64_t other = count - rest; /* compares rest with half of count without doubling it */
+    if (rest > other || (rest == other && quotient % 2 != 0))
+        quotient++;
+    return (int32_t)quotient;
+}
+
+__int128 strata_exact_inertia(int32_t k, int32_t d, const int32_t *centroids, const int64_t *sums)
+{
+    __int128 total = 0;
+    for (int32_t j = 0; j < k; j++) {
+        const int32_t *c = centroids + (int64_t)j * d;
+        const int64_t *s = sums + (int64_t)j * (d + 1);
+        for (int32_t f = 0; f < d; f++)
+            total += (__int128)c[f] * c[f] * s[d] - 2 * (__int128)c[f] * s[f];
+    }
+    return total;
+}
+
+double strata_exact_scaled(__int128 squared, int32_t step_exponent)
+{
+    return ldexp((double)squared, 2 * step_exponent);
+}

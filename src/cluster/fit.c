@@ -1,0 +1,187 @@
+/* fit.c: restarts of seeding and walk, and what is told about the best one. */
+#include <string.h>
+
+#include "cluster/problem.h"
+#include "strata/memory.h"
+#include "strata/par.h"
+
+static strata_status check_start(strata_context *ctx, const strata_cluster_options *o, int32_t d)
+{
+    strata_status rc = STRATA_OK;
+    if (!o->start)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "init = centroids needs %d starting centroids", (int)o->k);
+    for (int64_t v = 0; v < (int64_t)o->k * d; v++)
+        if (o->start[v] <= -STRATA_GRID_LIMIT || o->start[v] >= STRATA_GRID_LIMIT)
+            STRATA_FAIL(ctx, STRATA_ERR_INPUT,
+                        "starting centroid %lld lies outside the grid in feature %lld",
+                        (long long)(v / d), (long long)(v % d));
+done:
+    return rc;
+}
+
+static strata_status check_options(strata_context *ctx, const strata_cluster_options *o, int32_t d)
+{
+    strata_status rc = STRATA_OK;
+    static const char *const inits[] = {"kmeans_parallel", "kmeans_plus_plus", "random", "centroids"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof inits / sizeof inits[0] && o->init; i++)
+        known = known || strcmp(o->init, inits[i]) == 0;
+    if (o->k < 1 || o->k > STRATA_K_MAX)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "cluster.k must be 1 to %d, not %d", (int)STRATA_K_MAX,
+                    (int)o->k);
+    if (!known)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                    "cluster.init '%s' is unknown; use kmeans_parallel, kmeans_plus_plus, random or "
+                    "centroids",
+                    o->init ? o->init : "");
+    if (o->restarts < 1 || o->max_iterations < 0)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                    "cluster.restarts must be at least 1 and max_iterations at least 0");
+    if (!o->variant || (strcmp(o->variant, "auto") != 0 && !strata_variant_find(o->variant)))
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "cluster.variant '%s' is unknown",
+                    o->variant ? o->variant : "");
+    if (strcmp(o->init, "centroids") == 0)
+        STRATA_TRY(check_start(ctx, o, d));
+done:
+    return rc;
+}
+
+/* What one fit works with; the bytes of labels serve the seeding as uint16_t, the walk as uint8_t and
+ * at last hold the labels that are returned. */
+typedef struct fit {
+    const strata_cluster_options *options;
+    strata_problem problem;
+    const strata_variant_ops *ops;
+    void *state;
+    int16_t *labels; /* [stride] */
+    int32_t *trial;  /* [k, d] */
+    int64_t *sums, *global;
+    strata_history history;
+    __int128 best;
+} fit;
+
+static void fit_release(fit *f)
+{
+    if (f->ops)
+        f->ops->destroy(&f->state);
+    strata_problem_release(&f->problem);
+    strata_free(&f->labels);
+    strata_free(&f->trial);
+    strata_free(&f->sums);
+    strata_free(&f->global);
+    strata_free(&f->history.rows);
+}
+
+static strata_status fit_memory(strata_context *ctx, fit *f, strata_clustering *out)
+{
+    strata_status rc = STRATA_OK;
+    const int64_t k = f->options->k, d = f->problem.d;
+    STRATA_TRY(strata_alloc(ctx, f->problem.stride, sizeof *f->labels, &f->labels));
+    STRATA_TRY(strata_alloc(ctx, k * d, sizeof *f->trial, &f->trial));
+    STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *f->sums, &f->sums));
+    STRATA_TRY(strata_alloc(ctx, k * (d + 1) + 2, sizeof *f->global, &f->global));
+    STRATA_TRY(strata_alloc(ctx, k * d, sizeof *out->centroids, &out->centroids));
+    STRATA_TRY(strata_calloc(ctx, k, sizeof *out->sizes, &out->sizes));
+    STRATA_TRY(strata_calloc(ctx, k, sizeof *out->inertias, &out->inertias));
+    STRATA_TRY(f->ops->create(&f->problem, f->options->k, (uint8_t *)f->labels, &f->state));
+done:
+    return rc;
+}
+
+/* Collective. One restart; keeps its result when it is better than all before. */
+static strata_status fit_restart(fit *f, int32_t restart, strata_clustering *out)
+{
+    strata_status rc = STRATA_OK;
+    const strata_cluster_options *o = f->options;
+    strata_run run = {.problem = &f->problem,
+                      .ops = f->ops,
+                      .state = f->state,
+                      .k = o->k,
+                      .max_iterations = o->max_iterations,
+                      .restart = restart,
+                      .centroids = f->trial,
+                      .labels = (uint8_t *)f->labels,
+                      .sums = f->sums,
+                      .global = f->global,
+                      .history = &f->history};
+    STRATA_TRY(strata_seed(&f->problem, o, restart, f->labels, f->trial));
+    STRATA_TRY(strata_run_walk(&run));
+    out->allreduce_bytes += run.bytes;
+    out->allreduce_calls += run.calls;
+    out->redecided_local += run.redecided;
+    if (restart == 0 || run.inertia < f->best) {
+        f->best = run.inertia;
+        memcpy(out->centroids, f->trial, (size_t)o->k * (size_t)f->problem.d * sizeof *f->trial);
+        out->iterations = run.iterations;
+        out->converged = run.converged;
+        out->restart = restart;
+    }
+done:
+    return rc;
+}
+
+/* Collective. A walk always ends with the nearest labels of its last centroids, so the best restart's
+ * labels need not be kept through the others: one more look at the points finds them again. */
+static strata_status fit_conclude(fit *f, strata_clustering *out)
+{
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = &f->problem;
+    __int128 totals[2 * STRATA_K_MAX] = {0};
+    const int32_t k = out->k;
+    STRATA_TRY(strata_cluster_label(p, k, out->centroids, f->labels, NULL));
+    for (int64_t i = 0; i < p->n_local; i++) {
+        const int32_t j = f->labels[i];
+        int64_t weight = strata_problem_weight(p, i);
+        totals[j] += (__int128)weight *
+                     strata_exact_distance(p, i, out->centroids + (int64_t)j * p->d);
+        totals[k + j] += weight;
+    }
+    STRATA_TRY(strata_par_allreduce_i128(p->ctx, totals, 2 * (int64_t)k));
+    for (int32_t j = 0; j < k; j++) {
+        out->inertias[j] = strata_exact_scaled(totals[j], p->step_exponent);
+        out->sizes[j] = (int64_t)totals[k + j];
+    }
+    out->inertia = strata_exact_scaled(f->best, p->step_exponent);
+done:
+    return rc;
+}
+
+strata_status strata_cluster_fit(strata_context *ctx, const strata_points *points,
+                                 const strata_cluster_options *options, strata_clustering *out)
+{
+    strata_status rc = STRATA_OK;
+    fit f = {.options = options};
+    strata_clustering result = {.k = options->k, .d = points->d};
+    STRATA_AGREE(ctx, check_options(ctx, options, points->d));
+    STRATA_TRY(strata_problem_init(ctx, points, options->weights, options->kernel, &f.problem));
+    if (f.problem.weight_global < 1)
+        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "there are no points to cluster");
+    f.ops = strata_variant_choose(&f.problem, options, result.reason, sizeof result.reason);
+    result.variant = f.ops->info.name;
+    STRATA_AGREE(ctx, fit_memory(ctx, &f, &result));
+    /* given centroids walk the same way every time */
+    int32_t restarts = strcmp(options->init, "centroids") == 0 ? 1 : options->restarts;
+    for (int32_t restart = 0; restart < restarts; restart++)
+        STRATA_TRY(fit_restart(&f, restart, &result));
+    STRATA_TRY(fit_conclude(&f, &result));
+    result.labels = f.labels;
+    result.history = f.history.rows;
+    result.n_history = f.history.count;
+    f.labels = NULL;
+    f.history.rows = NULL;
+    *out = result;
+    result = (strata_clustering){0};
+done:
+    strata_clustering_release(&result);
+    fit_release(&f);
+    return rc;
+}
+
+void strata_clustering_release(strata_clustering *clustering)
+{
+    strata_free(&clustering->centroids);
+    strata_free(&clustering->labels);
+    strata_free(&clustering->sizes);
+    strata_free(&clustering->inertias);
+    strata_free(&clustering->history);
+}

@@ -1,0 +1,102 @@
+/* kernel.h: the innermost loops of the clustering room, one set per instruction set, same bits.
+ *
+ * A kernel only *screens*: it proposes the nearest centroid of each point in float32 and flags the
+ * points it cannot be sure of. Exact integers decide those. The proof is below.
+ *
+ * Notation: u = 2^-24, g(m) = m u / (1 - m u). x a point and c a centroid (integers below 2^24), o an
+ * origin (integers), x' = x - o, c' = c - o, D = |x - c|^2.
+ *
+ * Dot form. s = |c'|^2 / 2 - x'.c' = (D - |x'|^2) / 2, so s orders the centroids as D does. x' and c'
+ * are rounded once each, |c'|^2 / 2 is rounded at most twice, and d products are subtracted one after
+ * the other, with or without fused multiply-add: each term passes through at most d + 4 roundings.
+ * With C >= |c'| for every centroid and R >= |x'| for every point of the tile, by Cauchy-Schwarz
+ *     |s_computed - s| <= E = g(d + 4) (C^2 / 2 + R C).
+ * All quantities are integers or halves, so nothing underflows.
+ *
+ * Difference form. p = sum (x - c)^2, each difference rounded once; all terms are positive, so
+ *     |p_computed - p| <= g(d + 4) p.
+ * Twice the work, but its error is relative to the distance itself: for data whose spread is small
+ * against the largest centroid, where the dot form would flag too many points.
+ *
+ * Index. The lowest b mantissa bits of s are replaced by the centroid's number (k <= 2^b), which
+ * changes s by less than r |s| with r = 2^(b-23), and stays in its binade, so that one min keeps value
+ * and index. A zero becomes a denormal number; the 1e-30 below covers that.
+ *
+ * Test. With the two smallest packed values p1 <= p2, every other centroid j has packed value >= p2.
+ * Dot form: s_j >= p2 - r|p2| - E and s_1 <= p1 + r|p1| + E, and |p2| <= |p1| + (p2 - p1), so
+ *     (p2 - p1) (1 - r) > 2 E + 2 r |p1|   proves   s_j > s_1.
+ * Difference form: D_j >= p2 (1 - r)(1 - g), D_1 <= p1 (1 + r)(1 + g); with q = r + g + r g
+ *     (p2 - p1) (1 - q) > 2 q p1           proves   D_j > D_1.
+ * Both are evaluated as gap > slope |p1| + offset with slope and offset 2 % above the formula, which
+ * covers 1 - r, 1 - q >= 0.99 and the roundings of the test itself. Everything else is flagged.
+ */
+#ifndef STRATA_CLUSTER_KERNEL_H
+#define STRATA_CLUSTER_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "strata/context.h"
+
+enum {
+    STRATA_TILE = 1024, /* points a kernel call sees at most: the x of d = 8 stay in L1 */
+    STRATA_BLOCK = 64,  /* points a kernel handles at once; tiles are padded to it */
+    STRATA_K_MAX = 256,
+    STRATA_D_MAX = 64,
+    STRATA_GRID_LIMIT = 1 << 24
+};
+
+typedef enum strata_screen_form { STRATA_SCREEN_DOT, STRATA_SCREEN_DIFFERENCE } strata_screen_form;
+
+/* Centroids in the layout of the kernels: groups of four, [groups][d][4]; surplus places are so far
+ * away that they never win. */
+typedef struct strata_screen {
+    int32_t k, d;
+    strata_screen_form form;
+    float *c;                   /* [groups][d][4] c' (dot) or c (difference); owned */
+    float *h;                   /* [groups][4] |c'|^2 / 2; owned */
+    float origin[STRATA_D_MAX]; /* o; 0 in the difference form */
+    double reach;               /* C */
+    float slope;
+    uint32_t index_mask; /* the low bits that hold the index */
+} strata_screen;
+
+typedef struct strata_kernel {
+    const char *name;
+    bool (*usable)(void);
+    /* Labels [n] of points x[f * stride + i], i < n, n a multiple of 64 and <= STRATA_TILE; bit i of
+     * ambiguous[] (zeroed by the caller) set where exact arithmetic must decide. */
+    void (*screen)(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
+                   float offset, uint8_t *labels, uint64_t *ambiguous);
+    /* sums[j * (d + 1) + f] += x_f of the points labelled j, sums[j * (d + 1) + d] += their number.
+     * n as above; points labelled >= k are left out. For small k. */
+    void (*accumulate)(const float *x, int64_t stride, int64_t n, const uint8_t *labels, int32_t k,
+                       int32_t d, int64_t *sums);
+    /* distances[i] = |x_i - c|^2, exact; n as above */
+    void (*distances)(const float *x, int64_t stride, int64_t n, int32_t d, const int32_t *c,
+                      int64_t *distances);
+} strata_kernel;
+
+extern const strata_kernel strata_kernel_plain;
+#if defined(__x86_64__)
+extern const strata_kernel strata_kernel_avx2;
+extern const strata_kernel strata_kernel_avx512;
+#endif
+
+/* The kernel named name, or the best that this processor runs for NULL or "auto"; NULL when the name
+ * is unknown or the processor cannot run it. Not collective. */
+const strata_kernel *strata_kernel_find(const char *name);
+
+/* Room for k_max centroids. Not collective. */
+strata_status strata_screen_init(strata_context *ctx, int32_t k_max, int32_t d,
+                                 strata_screen *out) STRATA_MUST_USE;
+void strata_screen_release(strata_screen *screen);
+
+/* Fills a screen with centroids [k, d]; origin [d] integers. Not collective. */
+void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
+                       const float *origin, strata_screen_form form);
+
+/* The offset of the test for points with |x'| <= radius. Not collective. */
+float strata_screen_offset(const strata_screen *screen, double radius);
+
+#endif

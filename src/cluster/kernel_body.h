@@ -1,0 +1,242 @@
+/* kernel_body.h: the kernels in terms of lanes_*.h; included once for each instruction set, after
+ * KERNEL (the table to define) and KERNEL_NAME. A lane is a point, so there are no horizontal sums.
+ *
+ * Lane operations: vf floats, vi 32-bit integers, vm a choice of lanes. mulsub(a, b, c) = c - a b.
+ * pack(s, index, keep) = (s & keep) | index. unsure = bit mask of lanes where not gap > slack.
+ * Registers decide how many point vectors go together; nothing decides a result but exact numbers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
+typedef struct constants {
+    vf slope, offset;
+    vi keep, mask, one;
+} constants;
+
+LANE constants constants_of(const strata_screen *s, float offset)
+{
+    return (constants){vf_set(s->slope), vf_set(offset), vi_set((int32_t)~s->index_mask),
+                       vi_set((int32_t)s->index_mask), vi_set(1)};
+}
+
+/* Stores labels and returns the unsure lanes of one vector of points. */
+LANE uint64_t conclude(const constants *is, vf best, vf second, uint8_t *labels)
+{
+    vf slack = vf_muladd(is->slope, vf_abs(best), is->offset);
+    vf_store_index(labels, best, is->mask);
+    return vf_unsure(vf_sub(second, best), slack);
+}
+
+/* D features and P vectors of points held in registers while all centroids pass by. */
+LANE void screen_small(const int D, const int P, const bool difference, const strata_screen *s,
+                       const float *x, int64_t stride, int64_t n, float offset, uint8_t *labels,
+                       uint64_t *ambiguous)
+{
+    const constants is = constants_of(s, offset);
+    for (int64_t at = 0; at < n; at += P * LANES) {
+        vf point[4][8], best[4], second[4];
+        UNROLL for (int p = 0; p < P; p++)
+        {
+            UNROLL for (int f = 0; f < D; f++)
+            {
+                vf value = vf_load(x + f * stride + at + p * LANES);
+                point[p][f] = difference ? value : vf_sub(value, vf_set(s->origin[f]));
+            }
+            best[p] = second[p] = vf_set(3e38f);
+        }
+        vi index = vi_set(0);
+        for (int32_t j = 0; j < s->k; j++) {
+            const float *c = s->c + (int64_t)(j >> 2) * 4 * D + (j & 3);
+            const vf h = vf_set(s->h[j]);
+            UNROLL for (int p = 0; p < P; p++)
+            {
+                vf value = difference ? vf_set(0.0f) : h;
+                UNROLL for (int f = 0; f < D; f++)
+                {
+                    vf cf = vf_set(c[4 * f]);
+                    if (difference) {
+                        vf apart = vf_sub(point[p][f], cf);
+                        value = vf_muladd(apart, apart, value);
+                    } else {
+                        value = vf_mulsub(point[p][f], cf, value);
+                    }
+                }
+                value = vf_pack(value, index, is.keep);
+                second[p] = vf_min(second[p], vf_max(best[p], value));
+                best[p] = vf_min(best[p], value);
+            }
+            index = vi_add(index, is.one);
+        }
+        uint64_t unsure = 0;
+        UNROLL for (int p = 0; p < P; p++)
+            unsure |= conclude(&is, best[p], second[p], labels + at + p * LANES) << (p * LANES);
+        ambiguous[at / STRATA_BLOCK] |= unsure << (at % STRATA_BLOCK);
+    }
+}
+
+/* Four vectors of points against four centroids: 16 accumulators, features pass by. The points of a
+ * block are copied first, shifted by the origin: d rows that are a large power of two apart would all
+ * fall into the same cache sets. */
+LANE void screen_large(const int P, const bool difference, const strata_screen *s, const float *x,
+                       int64_t stride, int64_t n, float offset, uint8_t *labels, uint64_t *ambiguous)
+{
+    const constants is = constants_of(s, offset);
+    const int32_t d = s->d;
+    _Alignas(64) float block[STRATA_D_MAX * STRATA_BLOCK];
+    for (int64_t at = 0; at < n; at += STRATA_BLOCK) {
+        for (int32_t f = 0; f < d; f++)
+            UNROLL for (int i = 0; i < STRATA_BLOCK; i += LANES)
+                vf_store(block + f * STRATA_BLOCK + i, vf_sub(vf_load(x + f * stride + at + i),
+                                                             vf_set(s->origin[f])));
+        uint64_t unsure = 0;
+        for (int part = 0; part < STRATA_BLOCK; part += P * LANES) {
+            vf best[4], second[4];
+            UNROLL for (int p = 0; p < P; p++)
+                best[p] = second[p] = vf_set(3e38f);
+            for (int32_t j = 0; j < s->k; j += 4) {
+                const float *c = s->c + (int64_t)j * d;
+                vf sum[4][4];
+                UNROLL for (int q = 0; q < 4; q++)
+                    UNROLL for (int p = 0; p < P; p++)
+                        sum[q][p] = difference ? vf_set(0.0f) : vf_set(s->h[j + q]);
+                for (int32_t f = 0; f < d; f++) {
+                    vf point[4];
+                    UNROLL for (int p = 0; p < P; p++)
+                        point[p] = vf_load(block + f * STRATA_BLOCK + part + p * LANES);
+                    UNROLL for (int q = 0; q < 4; q++)
+                    {
+                        vf cf = vf_set(c[4 * f + q]);
+                        UNROLL for (int p = 0; p < P; p++)
+                        {
+                            vf apart = vf_sub(point[p], cf);
+                            sum[q][p] = difference ? vf_muladd(apart, apart, sum[q][p])
+                                                   : vf_mulsub(point[p], cf, sum[q][p]);
+                        }
+                    }
+                }
+                UNROLL for (int q = 0; q < 4; q++)
+                {
+                    vi index = vi_set(j + q);
+                    UNROLL for (int p = 0; p < P; p++)
+                    {
+                        vf value = vf_pack(sum[q][p], index, is.keep);
+                        second[p] = vf_min(second[p], vf_max(best[p], value));
+                        best[p] = vf_min(best[p], value);
+                    }
+                }
+            }
+            UNROLL for (int p = 0; p < P; p++)
+                unsure |= conclude(&is, best[p], second[p], labels + at + part + p * LANES)
+                          << (part + p * LANES);
+        }
+        ambiguous[at / STRATA_BLOCK] |= unsure;
+    }
+}
+
+/* Point vectors that fit the registers beside best, second and two temporaries each. */
+#define TOGETHER(D) (REGISTERS == 32 ? ((D) <= 4 ? 4 : 2) : ((D) <= 3 ? 2 : 1))
+#define ARGUMENTS   screen, x, stride, n, offset, labels, ambiguous
+#define SMALL(D)                                                                                   \
+    case D:                                                                                        \
+        if (screen->form == STRATA_SCREEN_DIFFERENCE)                                              \
+            screen_small(D, TOGETHER(D), true, ARGUMENTS);                                         \
+        else                                                                                       \
+            screen_small(D, TOGETHER(D), false, ARGUMENTS);                                        \
+        break;
+
+static void screen_points(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
+                          float offset, uint8_t *labels, uint64_t *ambiguous)
+{
+    enum { WIDE = REGISTERS == 32 ? 4 : 2 };
+    switch (screen->d) {
+        SMALL(1)
+        SMALL(2)
+        SMALL(3)
+        SMALL(4)
+        SMALL(5)
+        SMALL(6)
+        SMALL(7)
+        SMALL(8)
+    default:
+        if (screen->form == STRATA_SCREEN_DIFFERENCE)
+            screen_large(WIDE, true, ARGUMENTS);
+        else
+            screen_large(WIDE, false, ARGUMENTS);
+    }
+}
+
+/* F features of four clusters from j0 on. A lane adds at most STRATA_TILE / 4 values below 2^24 in
+ * 32 bits unless it has 16 lanes, so it is emptied into 64 bits every 64 vectors. */
+LANE void accumulate_part(const int F, const float *x, int64_t stride, int64_t n,
+                          const uint8_t *labels, int32_t j0, int32_t k, int32_t d, int32_t f0,
+                          int64_t *sums)
+{
+    for (int64_t start = 0; start < n; start += 64 * LANES) {
+        int64_t end = start + 64 * LANES < n ? start + 64 * LANES : n;
+        vi sum[4][5];
+        UNROLL for (int q = 0; q < 4; q++)
+            UNROLL for (int f = 0; f <= F; f++)
+                sum[q][f] = vi_set(0);
+        for (int64_t at = start; at < end; at += LANES) {
+            vi label = vi_load_u8(labels + at), value[4];
+            UNROLL for (int f = 0; f < F; f++)
+                value[f] = vi_from_f(vf_load(x + (f0 + f) * stride + at));
+            UNROLL for (int q = 0; q < 4; q++)
+            {
+                vm mine = vi_equal(label, vi_set(j0 + q));
+                UNROLL for (int f = 0; f < F; f++)
+                    sum[q][f] = vi_add_where(sum[q][f], mine, value[f]);
+                sum[q][F] = vi_add_where(sum[q][F], mine, vi_set(1));
+            }
+        }
+        UNROLL for (int q = 0; q < 4; q++)
+        {
+            if (j0 + q >= k)
+                break;
+            int64_t *to = sums + (int64_t)(j0 + q) * (d + 1);
+            UNROLL for (int f = 0; f < F; f++)
+                to[f0 + f] += vi_total(sum[q][f]);
+            if (f0 == 0)
+                to[d] += vi_total(sum[q][F]);
+        }
+    }
+}
+
+static void accumulate_points(const float *x, int64_t stride, int64_t n, const uint8_t *labels,
+                              int32_t k, int32_t d, int64_t *sums)
+{
+    for (int32_t j = 0; j < k; j += 4)
+        for (int32_t f = 0; f < d; f += 4)
+            switch (d - f) {
+            case 1:
+                accumulate_part(1, x, stride, n, labels, j, k, d, f, sums);
+                break;
+            case 2:
+                accumulate_part(2, x, stride, n, labels, j, k, d, f, sums);
+                break;
+            case 3:
+                accumulate_part(3, x, stride, n, labels, j, k, d, f, sums);
+                break;
+            default:
+                accumulate_part(4, x, stride, n, labels, j, k, d, f, sums);
+            }
+}
+
+static void distances_of_points(const float *x, int64_t stride, int64_t n, int32_t d,
+                                const int32_t *c, int64_t *restrict distances)
+{
+    for (int64_t i = 0; i < n; i++)
+        distances[i] = 0;
+    for (int32_t f = 0; f < d; f++) {
+        const float *row = x + f * stride;
+        const int32_t center = c[f];
+        for (int64_t i = 0; i < n; i++) {
+            int64_t apart = (int32_t)row[i] - center;
+            distances[i] += apart * apart;
+        }
+    }
+}
+
+const strata_kernel KERNEL = {.name = KERNEL_NAME,
+                              .usable = usable,
+                              .screen = screen_points,
+                              .accumulate = accumulate_points,
+                              .distances = distances_of_points};

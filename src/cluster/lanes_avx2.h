@@ -1,0 +1,89 @@
+/* lanes_avx2.h: eight points in a register. See kernel_body.h for what each operation means. */
+#include <immintrin.h>
+
+enum { LANES = 8, REGISTERS = 16 };
+typedef __m256 vf;
+typedef __m256i vi;
+typedef __m256i vm;
+
+LANE vf vf_set(float a)
+{
+    return _mm256_set1_ps(a);
+}
+LANE vf vf_load(const float *a)
+{
+    return _mm256_load_ps(a);
+}
+LANE void vf_store(float *a, vf b)
+{
+    _mm256_store_ps(a, b);
+}
+LANE vf vf_sub(vf a, vf b)
+{
+    return _mm256_sub_ps(a, b);
+}
+LANE vf vf_muladd(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+LANE vf vf_mulsub(vf a, vf b, vf c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+LANE vf vf_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
+}
+LANE vf vf_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+LANE vf vf_abs(vf a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+LANE vi vi_set(int32_t a)
+{
+    return _mm256_set1_epi32(a);
+}
+LANE vi vi_add(vi a, vi b)
+{
+    return _mm256_add_epi32(a, b);
+}
+LANE vf vf_pack(vf s, vi index, vi keep)
+{
+    return _mm256_or_ps(_mm256_and_ps(s, _mm256_castsi256_ps(keep)), _mm256_castsi256_ps(index));
+}
+LANE uint64_t vf_unsure(vf gap, vf slack)
+{
+    return (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_cmp_ps(gap, slack, _CMP_NGT_UQ));
+}
+LANE void vf_store_index(uint8_t *to, vf s, vi mask)
+{
+    __m256i index = _mm256_and_si256(_mm256_castps_si256(s), mask);
+    __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(index), _mm256_extracti128_si256(index, 1));
+    _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(words, words));
+}
+LANE vi vi_from_f(vf a)
+{
+    return _mm256_cvttps_epi32(a);
+}
+LANE vi vi_load_u8(const uint8_t *a)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)a));
+}
+LANE vm vi_equal(vi a, vi b)
+{
+    return _mm256_cmpeq_epi32(a, b);
+}
+LANE vi vi_add_where(vi sum, vm where, vi a)
+{
+    return _mm256_add_epi32(sum, _mm256_and_si256(where, a));
+}
+LANE int64_t vi_total(vi a)
+{
+    __m256i wide = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(a)),
+                                    _mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1)));
+    return _mm256_extract_epi64(wide, 0) + _mm256_extract_epi64(wide, 1) +
+           _mm256_extract_epi64(wide, 2) + _mm256_extract_epi64(wide, 3);
+}

@@ -1,0 +1,87 @@
+/* lanes_avx512.h: sixteen points in a register. See kernel_body.h for what each operation means. */
+#include <immintrin.h>
+
+enum { LANES = 16, REGISTERS = 32 };
+typedef __m512 vf;
+typedef __m512i vi;
+typedef __mmask16 vm;
+
+LANE vf vf_set(float a)
+{
+    return _mm512_set1_ps(a);
+}
+LANE vf vf_load(const float *a)
+{
+    return _mm512_load_ps(a);
+}
+LANE void vf_store(float *a, vf b)
+{
+    _mm512_store_ps(a, b);
+}
+LANE vf vf_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+LANE vf vf_muladd(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+LANE vf vf_mulsub(vf a, vf b, vf c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+LANE vf vf_min(vf a, vf b)
+{
+    return _mm512_min_ps(a, b);
+}
+LANE vf vf_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+LANE vf vf_abs(vf a)
+{
+    return _mm512_abs_ps(a);
+}
+LANE vi vi_set(int32_t a)
+{
+    return _mm512_set1_epi32(a);
+}
+LANE vi vi_add(vi a, vi b)
+{
+    return _mm512_add_epi32(a, b);
+}
+LANE vf vf_pack(vf s, vi index, vi keep)
+{
+    return _mm512_castsi512_ps(
+        _mm512_ternarylogic_epi32(_mm512_castps_si512(s), index, keep, 0xEC));
+}
+LANE uint64_t vf_unsure(vf gap, vf slack)
+{
+    return (uint64_t)_mm512_cmp_ps_mask(gap, slack, _CMP_NGT_UQ);
+}
+LANE void vf_store_index(uint8_t *to, vf s, vi mask)
+{
+    _mm_store_si128((__m128i *)to, _mm512_cvtepi32_epi8(_mm512_and_si512(_mm512_castps_si512(s), mask)));
+}
+LANE vi vi_from_f(vf a)
+{
+    return _mm512_cvttps_epi32(a);
+}
+LANE vi vi_load_u8(const uint8_t *a)
+{
+    return _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)a));
+}
+LANE vm vi_equal(vi a, vi b)
+{
+    return _mm512_cmpeq_epi32_mask(a, b);
+}
+LANE vi vi_add_where(vi sum, vm where, vi a)
+{
+    return _mm512_mask_add_epi32(sum, where, sum, a);
+}
+LANE int64_t vi_total(vi a)
+{
+    __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(a));
+    __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(a, 1));
+    return _mm512_reduce_add_epi64(_mm512_add_epi64(low, high));
+}

@@ -1,0 +1,97 @@
+/* lanes_plain.h: four points at a time in the compiler's own vectors, for any processor. See
+ * kernel_body.h for what each operation means. */
+#include <string.h>
+
+enum { LANES = 4, REGISTERS = 16 };
+typedef float vf __attribute__((vector_size(16)));
+typedef int32_t vi __attribute__((vector_size(16)));
+typedef vi vm;
+
+LANE vf vf_set(float a)
+{
+    return (vf){a, a, a, a};
+}
+LANE vf vf_load(const float *a)
+{
+    vf b;
+    memcpy(&b, a, sizeof b);
+    return b;
+}
+LANE void vf_store(float *a, vf b)
+{
+    memcpy(a, &b, sizeof b);
+}
+LANE vf vf_sub(vf a, vf b)
+{
+    return a - b;
+}
+LANE vf vf_muladd(vf a, vf b, vf c)
+{
+    return a * b + c;
+}
+LANE vf vf_mulsub(vf a, vf b, vf c)
+{
+    return c - a * b;
+}
+LANE vf vf_choose(vi where, vf a, vf b)
+{
+    return (vf)(((vi)a & where) | ((vi)b & ~where));
+}
+LANE vf vf_min(vf a, vf b)
+{
+    return vf_choose(a < b, a, b);
+}
+LANE vf vf_max(vf a, vf b)
+{
+    return vf_choose(a > b, a, b);
+}
+LANE vf vf_abs(vf a)
+{
+    return (vf)((vi)a & INT32_MAX);
+}
+LANE vi vi_set(int32_t a)
+{
+    return (vi){a, a, a, a};
+}
+LANE vi vi_add(vi a, vi b)
+{
+    return a + b;
+}
+LANE vf vf_pack(vf s, vi index, vi keep)
+{
+    return (vf)(((vi)s & keep) | index);
+}
+LANE uint64_t vf_unsure(vf gap, vf slack)
+{
+    vi sure = gap > slack;
+    uint64_t bits = 0;
+    for (int i = 0; i < LANES; i++)
+        bits |= (uint64_t)(sure[i] == 0) << i;
+    return bits;
+}
+LANE void vf_store_index(uint8_t *to, vf s, vi mask)
+{
+    vi index = (vi)s & mask;
+    for (int i = 0; i < LANES; i++)
+        to[i] = (uint8_t)index[i];
+}
+LANE vi vi_from_f(vf a)
+{
+    return __builtin_convertvector(a, vi);
+}
+LANE vi vi_load_u8(const uint8_t *a)
+{
+    return (vi){a[0], a[1], a[2], a[3]};
+}
+LANE vm vi_equal(vi a, vi b)
+{
+    return a == b;
+}
+LANE vi vi_add_where(vi sum, vm where, vi a)
+{
+    return sum + (where & a);
+}
+LANE int64_t vi_total(vi a)
+{
+    return (int64_t)a[0] + a[1] + a[2] + a[3];
+}

@@ -1,0 +1,169 @@
+/* problem.h: what the parts of the clustering room share: the points in tiles, the exact decisions,
+ * and the interface that every variant implements. */
+#ifndef STRATA_CLUSTER_PROBLEM_H
+#define STRATA_CLUSTER_PROBLEM_H
+
+#include "cluster/kernel.h"
+#include "strata/cluster.h"
+
+typedef unsigned __int128 strata_u128;
+
+/* Points with what is computed once and shared by seeding, restarts and every k. */
+typedef struct strata_problem {
+    strata_context *ctx;
+    int64_t n_local, n_global, first_row;
+    int32_t d;
+    int64_t stride;         /* multiple of STRATA_BLOCK */
+    const float *x;         /* [d, stride], borrowed */
+    const int64_t *weights; /* [n_local] >= 0, borrowed; NULL = 1 each */
+    const uint64_t *key64;  /* [n_local], borrowed; NULL = the global row */
+    int32_t step_exponent;
+    const strata_kernel *kernel;
+    int64_t n_tiles;
+    float origin[STRATA_D_MAX]; /* this rank's; only screens use it */
+    float *radius;              /* [n_tiles] upper bound of |x - origin|; owned */
+    __int128 squares;           /* global sum of weight |x|^2 */
+    int64_t weight_global;      /* sum of weights */
+} strata_problem;
+
+/* Collective. Checks the points' shape and computes the above. */
+strata_status strata_problem_init(strata_context *ctx, const strata_points *points,
+                                  const int64_t *weights, const char *kernel,
+                                  strata_problem *out) STRATA_MUST_USE;
+void strata_problem_release(strata_problem *problem);
+
+static inline int64_t strata_problem_weight(const strata_problem *p, int64_t i)
+{
+    return p->weights ? p->weights[i] : 1;
+}
+
+static inline uint64_t strata_problem_key(const strata_problem *p, int64_t i)
+{
+    return p->key64 ? p->key64[i] : (uint64_t)(p->first_row + i);
+}
+
+/* Points of tile t, and the same rounded up to whole blocks. */
+static inline int64_t strata_tile_points(const strata_problem *p, int64_t tile)
+{
+    int64_t left = p->n_local - tile * STRATA_TILE;
+    return left < STRATA_TILE ? left : STRATA_TILE;
+}
+
+static inline int64_t strata_tile_padded(int64_t points)
+{
+    return (points + STRATA_BLOCK - 1) / STRATA_BLOCK * STRATA_BLOCK;
+}
+
+/* ---- exact decisions (exact.c), not collective ------------------------------------------------ */
+
+/* |x_i - c|^2 < 2^57 */
+static inline int64_t strata_exact_distance(const strata_problem *p, int64_t i, const int32_t *c)
+{
+    int64_t sum = 0;
+    for (int32_t f = 0; f < p->d; f++) {
+        int64_t apart = (int32_t)p->x[f * p->stride + i] - c[f];
+        sum += apart * apart;
+    }
+    return sum;
+}
+
+/* The nearest of k centroids to point i, the lowest index on a tie; *distance may be NULL. */
+int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids, int32_t k,
+                             int64_t *distance);
+
+/* Labels [padded] of one tile, exact; returns how many points needed integers. */
+int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
+                          const int32_t *centroids, int64_t tile, uint8_t *labels);
+
+/* round_half_even(sum / count), count > 0 */
+int32_t strata_exact_mean(int64_t sum, int64_t count);
+
+/* sum over clusters of -2 c.S + n |c|^2; sums [k, d + 1] with the count last. Add the squares for the
+ * inertia. */
+__int128 strata_exact_inertia(int32_t k, int32_t d, const int32_t *centroids, const int64_t *sums);
+
+/* A squared length in grid steps as scaled units. */
+double strata_exact_scaled(__int128 squared, int32_t step_exponent);
+
+/* ---- variants --------------------------------------------------------------------------------- */
+
+typedef struct strata_pass {
+    const int32_t *centroids; /* [k, d] */
+    bool first;               /* no labels yet: every point counts as moved */
+    int64_t *sums;            /* [k, d + 1] of this rank, kept from pass to pass; 0 before the first */
+    int64_t moved;            /* out: rows whose label changed */
+    int64_t redecided;        /* out: points decided in integers */
+} strata_pass;
+
+/* One way to find the labels. Memory is taken in create; the passes cannot fail and do not
+ * communicate. labels [stride] belongs to the caller and holds the labels in row order after sync. */
+typedef struct strata_variant_ops {
+    strata_cluster_variant info;
+    strata_status (*create)(const strata_problem *problem, int32_t k, uint8_t *labels, void **state);
+    void (*assign)(void *state, strata_pass *pass);
+    void (*sync)(void *state);                                 /* brings labels up to date */
+    void (*relabel)(void *state, int64_t row, uint8_t label);  /* after sync: one row moves */
+    void (*destroy)(void **state);
+} strata_variant_ops;
+
+extern const strata_variant_ops strata_variant_lloyd;
+
+/* The operations of an exact variant by name; NULL when there is none. */
+const strata_variant_ops *strata_variant_find(const char *name);
+
+/* The variant that options ask for, or the one that auto prefers; reason says why, or that it runs
+ * outside its regime. Not collective; the same on every rank, as it looks at global numbers only. */
+const strata_variant_ops *strata_variant_choose(const strata_problem *problem,
+                                                const strata_cluster_options *options, char *reason,
+                                                size_t reason_size);
+
+/* Collective. Exact labels [n_local] and scaled squared distances (NULL allowed) of all points. */
+strata_status strata_cluster_label(const strata_problem *problem, int32_t k,
+                                   const int32_t *centroids, int16_t *labels,
+                                   double *distance) STRATA_MUST_USE;
+
+/* ---- one run from a given start (run.c) ------------------------------------------------------- */
+
+typedef struct strata_history {
+    strata_iteration *rows; /* owned */
+    int64_t count, capacity;
+} strata_history;
+
+typedef struct strata_run {
+    const strata_problem *problem;
+    const strata_variant_ops *ops;
+    void *state; /* of the variant */
+    int32_t k, max_iterations, restart;
+    int32_t *centroids; /* [k, d] in: start, out: end; borrowed */
+    uint8_t *labels;    /* [stride] borrowed */
+    int64_t *sums;      /* [k, d + 1] local; borrowed */
+    int64_t *global;    /* [k, d + 1] and two more: moved, stop; borrowed */
+    strata_history *history; /* may be NULL */
+    __int128 inertia;
+    int32_t iterations;
+    bool converged;
+    int64_t bytes, calls, redecided;
+} strata_run;
+
+/* Collective. Lloyd's walk from run->centroids to the end. */
+strata_status strata_run_walk(strata_run *run) STRATA_MUST_USE;
+
+/* ---- seeding ---------------------------------------------------------------------------------- */
+
+/* Collective. k starting centroids [k, d]. scratch [2 * stride] bytes. */
+strata_status strata_seed(const strata_problem *problem, const strata_cluster_options *options,
+                          int32_t restart, void *scratch, int32_t *start) STRATA_MUST_USE;
+
+/* Collective. Greedy k-means++; 8 bytes a point while it runs. */
+strata_status strata_seed_plus_plus(const strata_problem *problem, int32_t k, uint64_t seed,
+                                    uint64_t round, int32_t *start) STRATA_MUST_USE;
+
+/* Collective. k-means||; near [stride] holds each point's nearest candidate. */
+strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uint64_t seed,
+                                   uint64_t round, uint16_t *near, int32_t *start) STRATA_MUST_USE;
+
+/* Collective. The k rows with the smallest random numbers; the last one again when rows are short. */
+strata_status strata_seed_random(const strata_problem *problem, int32_t k, uint64_t seed,
+                                 uint64_t round, int32_t *start) STRATA_MUST_USE;
+
+#endif

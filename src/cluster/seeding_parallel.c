@@ -1,0 +1,251 @@
+/* seeding_parallel.c: k-means|| (Bahmani et al. 2012, doi 10.14778/2180912.2180915). A few rounds
+ * each draw about 2k points with probability proportional to their squared distance from the
+ * candidates so far; then the candidates, weighted by the points they are nearest to, are clustered
+ * by k-means++ and a few steps of Lloyd.
+ *
+ * Whether a row is drawn depends on its key, its exact distance and the exact global sum only. */
+#include <string.h>
+
+#include "cluster/problem.h"
+#include "strata/hash.h"
+#include "strata/memory.h"
+#include "strata/par.h"
+
+enum {
+    ROUNDS = 5,          /* the paper finds no gain beyond */
+    ROUNDS_MAX = 100,    /* for tiny data, until there are k candidates */
+    OVERSAMPLE = 2,      /* candidates a round, times k */
+    CANDIDATES_MAX = 65535 /* near[] is uint16_t */
+};
+
+typedef struct candidates {
+    const strata_problem *p;
+    uint16_t *near;    /* [stride] borrowed */
+    int64_t *farthest; /* [n_tiles] largest distance to the nearest candidate */
+    int32_t *c;        /* [count, d] */
+    int64_t count;
+    strata_screen screen;
+    __int128 mass; /* global sum of weight * distance */
+} candidates;
+
+/* Labels of one tile among the candidates [first, end), folded into near. */
+static void fold_tile(candidates *s, int64_t tile, int64_t first, int64_t end)
+{
+    const strata_problem *p = s->p;
+    const int32_t *fresh = s->c + first * p->d;
+    _Alignas(64) uint8_t labels[STRATA_TILE];
+    int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+    (void)end;
+    (void)strata_exact_tile(p, &s->screen, fresh, tile, labels);
+    for (int64_t i = start; i < start + points; i++) {
+        int32_t j = labels[i - start];
+        if (first == 0 || strata_exact_distance(p, i, fresh + (int64_t)j * p->d) <
+                              strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d))
+            s->near[i] = (uint16_t)(first + j);
+    }
+}
+
+/* Collective. Takes the candidates from first on into account. */
+static strata_status fold_candidates(candidates *s, int64_t first)
+{
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = s->p;
+    for (int64_t at = first; at < s->count; at += STRATA_K_MAX) {
+        int64_t end = at + STRATA_K_MAX < s->count ? at + STRATA_K_MAX : s->count;
+        strata_screen_set(&s->screen, s->c + at * p->d, (int32_t)(end - at), p->origin,
+                          STRATA_SCREEN_DOT);
+        for (int64_t tile = 0; tile < p->n_tiles; tile++)
+            fold_tile(s, tile, at, end);
+    }
+    s->mass = 0;
+    for (int64_t tile = 0; tile < p->n_tiles; tile++) {
+        int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile), farthest = 0;
+        for (int64_t i = start; i < start + points; i++) {
+            int64_t distance = strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d);
+            s->mass += (__int128)distance * strata_problem_weight(p, i);
+            farthest = distance > farthest ? distance : farthest;
+        }
+        s->farthest[tile] = farthest;
+    }
+    STRATA_TRY(strata_par_allreduce_i128(p->ctx, &s->mass, 1));
+done:
+    return rc;
+}
+
+typedef struct drawn_points {
+    int32_t *x; /* [count, d] */
+    int64_t count, capacity;
+} drawn_points;
+
+static strata_status take_row(const strata_problem *p, int64_t i, drawn_points *drawn)
+{
+    strata_status rc = STRATA_OK;
+    STRATA_TRY(strata_reserve(p->ctx, &drawn->x, &drawn->capacity, (drawn->count + 1) * p->d,
+                              sizeof *drawn->x));
+    for (int32_t f = 0; f < p->d; f++)
+        drawn->x[drawn->count * p->d + f] = (int32_t)p->x[f * p->stride + i];
+    drawn->count++;
+done:
+    return rc;
+}
+
+/* Rows of this rank drawn in one round. IEEE operations on exact integers, so alike everywhere. */
+static strata_status draw_rows(const candidates *s, double expected, uint64_t seed, uint64_t round,
+                               drawn_points *drawn)
+{
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = s->p;
+    const double rate = expected / (double)s->mass;
+    for (int64_t tile = 0; tile < p->n_tiles; tile++) {
+        int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+        /* a bound for the whole tile (weights apart) spares most distances */
+        double limit = p->weights ? 2.0 : rate * (double)s->farthest[tile];
+        for (int64_t i = start; i < start + points; i++) {
+            double u = strata_random_uniform(seed, STRATA_RANDOM_SEEDING, strata_problem_key(p, i),
+                                             round);
+            if (u >= limit)
+                continue;
+            int64_t distance = strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d);
+            if (u < rate * (double)distance * (double)strata_problem_weight(p, i))
+                STRATA_TRY(take_row(p, i, drawn));
+        }
+    }
+done:
+    return rc;
+}
+
+/* Collective. Appends every rank's rows to the candidates, in global row order. */
+static strata_status append_rows(candidates *s, const drawn_points *drawn)
+{
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = s->p;
+    int32_t *all = NULL, *joined = NULL;
+    int64_t bytes = 0, width = p->d * (int64_t)sizeof *s->c;
+    STRATA_TRY(strata_par_gather(p->ctx, drawn->x, drawn->count * width, -1, &all, &bytes, NULL));
+    int64_t more = bytes / width;
+    if (s->count + more > CANDIDATES_MAX)
+        more = CANDIDATES_MAX - s->count;
+    STRATA_AGREE(p->ctx, strata_alloc(p->ctx, (s->count + more) * p->d, sizeof *joined, &joined));
+    if (s->count > 0)
+        memcpy(joined, s->c, (size_t)(s->count * width));
+    if (more > 0)
+        memcpy(joined + s->count * p->d, all, (size_t)(more * width));
+    strata_free(&s->c);
+    s->c = joined;
+    s->count += more;
+done:
+    strata_free(&all);
+    return rc;
+}
+
+/* Collective. The rounds of drawing. */
+static strata_status draw_candidates(candidates *s, int32_t k, uint64_t seed, uint64_t round)
+{
+    strata_status rc = STRATA_OK;
+    drawn_points drawn = {0};
+    int32_t first[STRATA_D_MAX];
+    STRATA_TRY(strata_seed_random(s->p, 1, seed, round, first));
+    STRATA_AGREE(s->p->ctx, strata_alloc(s->p->ctx, s->p->d, sizeof *s->c, &s->c));
+    memcpy(s->c, first, (size_t)s->p->d * sizeof *s->c);
+    s->count = 1;
+    STRATA_TRY(fold_candidates(s, 0));
+    for (uint64_t r = 1; s->mass > 0 && (r <= ROUNDS || (s->count < k && r <= ROUNDS_MAX)); r++) {
+        int64_t before = s->count;
+        drawn.count = 0;
+        STRATA_AGREE(s->p->ctx, draw_rows(s, OVERSAMPLE * (double)k, seed, round + r, &drawn));
+        STRATA_TRY(append_rows(s, &drawn));
+        if (s->count > before)
+            STRATA_TRY(fold_candidates(s, before));
+    }
+done:
+    strata_free(&drawn.x);
+    return rc;
+}
+
+/* ---- the candidates become k centroids, on every rank alike ------------------------------------ */
+
+enum { ATTEMPTS = 4, STEPS = 20 };
+
+/* Lloyd on the candidates from each of a few k-means++ starts; the best end wins. */
+static strata_status refine(const strata_problem *few, int32_t k, uint64_t seed, uint64_t round,
+                            int32_t *start)
+{
+    strata_status rc = STRATA_OK;
+    strata_context *ctx = few->ctx;
+    const strata_variant_ops *ops = &strata_variant_lloyd;
+    strata_run run = {.problem = few, .ops = ops, .k = k, .max_iterations = STEPS};
+    int32_t *trial = NULL;
+    __int128 least = -1;
+    STRATA_TRY(strata_alloc(ctx, (int64_t)k * few->d, sizeof *trial, &trial));
+    STRATA_TRY(strata_alloc(ctx, few->stride, 1, &run.labels));
+    STRATA_TRY(strata_alloc(ctx, (int64_t)k * (few->d + 1), sizeof *run.sums, &run.sums));
+    STRATA_TRY(strata_alloc(ctx, (int64_t)k * (few->d + 1) + 2, sizeof *run.global, &run.global));
+    run.centroids = trial;
+    STRATA_TRY(ops->create(few, k, run.labels, &run.state));
+    for (uint64_t attempt = 0; attempt < ATTEMPTS; attempt++) {
+        STRATA_TRY(strata_seed_plus_plus(few, k, seed, round + 0x10000 + attempt, trial));
+        STRATA_TRY(strata_run_walk(&run));
+        if (least < 0 || run.inertia < least) {
+            least = run.inertia;
+            memcpy(start, trial, (size_t)k * (size_t)few->d * sizeof *start);
+        }
+    }
+done:
+    ops->destroy(&run.state);
+    strata_free(&trial);
+    strata_free(&run.labels);
+    strata_free(&run.sums);
+    strata_free(&run.global);
+    return rc;
+}
+
+/* Not collective: a serial problem of its own. weights [count]. */
+static strata_status cluster_candidates(const candidates *s, const int64_t *weights, int32_t k,
+                                        uint64_t seed, uint64_t round, int32_t *start)
+{
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = s->p;
+    strata_problem few = {0};
+    strata_context alone = {.comm = MPI_COMM_NULL, .size = 1};
+    strata_points points = {.n_local = s->count,
+                            .d = p->d,
+                            .stride = strata_tile_padded(s->count),
+                            .step_exponent = p->step_exponent};
+    STRATA_TRY(strata_calloc(&alone, points.stride * p->d, sizeof *points.steps, &points.steps));
+    for (int64_t i = 0; i < s->count; i++)
+        for (int32_t f = 0; f < p->d; f++)
+            points.steps[f * points.stride + i] = (float)s->c[i * p->d + f];
+    STRATA_TRY(strata_problem_init(&alone, &points, weights, p->kernel->name, &few));
+    STRATA_TRY(refine(&few, k, seed, round, start));
+done:
+    if (rc != STRATA_OK)
+        strata_context_fail(p->ctx, rc, __FILE__, __LINE__, "%s", alone.error.message);
+    strata_problem_release(&few);
+    strata_free(&points.steps);
+    return rc;
+}
+
+strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uint64_t seed,
+                                   uint64_t round, uint16_t *near, int32_t *start)
+{
+    strata_status rc = STRATA_OK;
+    candidates s = {.p = problem, .near = near};
+    int64_t *weights = NULL;
+    strata_status local =
+        strata_alloc(problem->ctx, problem->n_tiles, sizeof *s.farthest, &s.farthest);
+    if (local == STRATA_OK)
+        local = strata_screen_init(problem->ctx, STRATA_K_MAX, problem->d, &s.screen);
+    STRATA_AGREE(problem->ctx, local);
+    STRATA_TRY(draw_candidates(&s, k, seed, round));
+    STRATA_AGREE(problem->ctx, strata_calloc(problem->ctx, s.count, sizeof *weights, &weights));
+    for (int64_t i = 0; i < problem->n_local; i++)
+        weights[near[i]] += strata_problem_weight(problem, i);
+    STRATA_TRY(strata_par_allreduce_i64(problem->ctx, weights, s.count, STRATA_SUM));
+    STRATA_AGREE(problem->ctx, cluster_candidates(&s, weights, k, seed, round, start));
+done:
+    strata_free(&weights);
+    strata_free(&s.farthest);
+    strata_free(&s.c);
+    strata_screen_release(&s.screen);
+    return rc;
+}
