@@ -1,5 +1,20 @@
 /* significance.h: the significance room. Hold-out tests as the headline, descriptive and external
- * tests beside them, agreement of segments and clusters, and the gates. */
+ * tests beside them, agreement of segments and clusters, and the gates.
+ *
+ * Each variable is tested by segment and by cluster with Welch's ANOVA (the headline; Brown-Forsythe's F*
+ * where a group does not vary), and beside it the one-way ANOVA and Kruskal-Wallis. Variables are exact
+ * integers: days, orders, money in 10^-decimals units; the ratios aov and monthly_mean are snapped to
+ * 62-bit fixed point, which keeps their doubles. Who takes part: users whom a rule took (unassigned is no
+ * group), in groups of at least two users; n and the note say how many that leaves. Contingency tables
+ * and agreement count every user, the unassigned as a class of their own.
+ *
+ * descriptive   the variables of /users on the data that made the groups
+ * external      region by segment and by cluster, unless a rule or feature uses it; tenure (as_of -
+ *               first_day), unless first_day or monthly_mean made the groups
+ * holdout       recency_days, frequency, monetary, aov, max_order of the later period by frozen label;
+ *               who bought nothing there stays, with zeros and the period's length as recency
+ *
+ * Holm's adjustment takes all rows of one sample that carry a p-value as one family. */
 #ifndef STRATA_SIGNIFICANCE_H
 #define STRATA_SIGNIFICANCE_H
 
@@ -35,13 +50,21 @@ typedef struct strata_test {
     bool significant; /* adjusted p < alpha and effect >= min_effect; never for descriptive */
     int64_t n;
     char note[96]; /* why a statistic is undefined or what to beware of; "" */
-} strata_test;
+} strata_test; /* adjusted_rand, normalised_mutual_information: no p, the value is statistic and effect */
 
+/* One row of /gates:
+ *   min_group_size        users of the smallest segment or cluster (not unassigned) > threshold
+ *   min_coverage          share of users that some rule took >= threshold
+ *   min_valid_rows        share of rows read that were readable as transactions (not rejected) >= threshold
+ *   outlier_share         share of purchases flagged or dropped as outliers <= threshold
+ *   holdout_significance  share of the hold-out headline tests that are significant = 1
+ * A gate that was not measured (no hold-out, no outlier rule, no row, no user) does not fail: passed is true. */
 typedef struct strata_gate {
     char name[48];
     double value, threshold; /* value NaN = not measured */
     bool passed;
     bool measured;
+    char note[96]; /* which group or how many tests; "" */
 } strata_gate;
 
 typedef struct strata_crosstab {
@@ -73,8 +96,8 @@ strata_status strata_significance_run(strata_context *ctx, const strata_config *
                                       strata_significance *out) STRATA_MUST_USE;
 void strata_significance_release(strata_significance *significance);
 
-/* Not collective (all inputs are global). The gates of the run, in the order they are shown. *gates is
- * owned by the caller. */
+/* Not collective (all inputs are global). The gates of the run, in the order they are shown. cluster_sizes
+ * [k], NULL without clusters; significance may be NULL. *gates is owned by the caller: strata_free. */
 strata_status strata_gates_evaluate(strata_context *ctx, const strata_config *config,
                                     const strata_accounting *accounting,
                                     const strata_stratification *stratification,
