@@ -1,5 +1,6 @@
 /* dates.h: calendar days in UTC, as days since 1970-01-01 (proleptic Gregorian). Locale and time zone
- * of the machine play no part. */
+ * of the machine play no part.
+ * Nothing here is collective. */
 #ifndef STRATA_DATES_H
 #define STRATA_DATES_H
 

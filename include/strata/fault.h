@@ -18,7 +18,8 @@ strata_status strata_fault_configure(strata_context *ctx) STRATA_MUST_USE;
  * the process do so here. Costs one byte compare when no fault is set. Not collective. */
 bool strata_fault_strikes(strata_context *ctx, const char *point);
 
-/* As strata_fault_strikes, for the action "short" only (a write that stops half way). */
+/* As strata_fault_strikes, for the action "short" only (a write that stops half way).
+ * Not collective. */
 bool strata_fault_shortens(strata_context *ctx, const char *point);
 
 #endif

@@ -157,10 +157,12 @@ strata_status strata_scaler_apply_set(strata_context *ctx, strata_scaler *scaler
                                       const strata_feature_set *set,
                                       strata_points *points) STRATA_MUST_USE;
 
-/* The same two for columns x[d][n_local] of doubles; messages call the features by number from 1. */
+/* The same two for columns x[d][n_local] of doubles; messages call the features by number from 1.
+ * Collective. */
 strata_status strata_scaler_fit(strata_context *ctx, int64_t n_local, int32_t d,
                                 const double *const *x, strata_transform transform,
                                 strata_scale scale, strata_scaler *out) STRATA_MUST_USE;
+/* Collective. */
 strata_status strata_scaler_apply(strata_context *ctx, strata_scaler *scaler, int64_t n_local,
                                   const double *const *x, strata_points *points) STRATA_MUST_USE;
 
@@ -172,7 +174,8 @@ void strata_scaler_release(strata_scaler *scaler);
 void strata_points_release(strata_points *points);
 
 /* log(1 + |x|) with the sign of x, and its inverse, in IEEE basic operations only: libm picks FMA
- * variants by processor, which would give other bits on another node. Error below 0.51 ulp. */
+ * variants by processor, which would give other bits on another node. Error below 0.51 ulp.
+ * Not collective. */
 double strata_log1p_signed(double x);
 double strata_expm1_signed(double y);
 

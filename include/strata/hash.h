@@ -28,15 +28,16 @@ void strata_pseudonym(const strata_pseudonymiser *pseudonymiser, const char *id,
                       uint8_t out[16]);
 
 /* 16 hex digits that identify the key without giving it away (keyed hash of a fixed text); "" in plain
- * mode. Borrowed. */
+ * mode. Borrowed. Not collective. */
 const char *strata_pseudonymiser_key_id(const strata_pseudonymiser *pseudonymiser);
 
-/* 32 lower-case hex digits of 16 bytes; no terminator. */
+/* 32 lower-case hex digits of 16 bytes; no terminator. Not collective. */
 void strata_hex(const uint8_t bytes[16], char out[32]);
 
 /* ---- content hashes -------------------------------------------------------------------------- */
 
-/* XXH3-128 of bytes as 32 hex digits and a terminator. Not cryptographic: finds damage, not malice. */
+/* XXH3-128 of bytes as 32 hex digits and a terminator. Not cryptographic: finds damage, not malice.
+ * Not collective. */
 void strata_content_hash(const void *bytes, int64_t length, char out[33]);
 
 /* ---- randomness ------------------------------------------------------------------------------ */
@@ -57,7 +58,7 @@ typedef enum strata_purpose {
  * secret. About 10 ns. Not collective. */
 uint64_t strata_random_bits(uint64_t seed, strata_purpose purpose, uint64_t key, uint64_t round);
 
-/* The same as a double in [0, 1), a multiple of 2^-53. */
+/* The same as a double in [0, 1), a multiple of 2^-53. Not collective. */
 double strata_random_uniform(uint64_t seed, strata_purpose purpose, uint64_t key, uint64_t round);
 
 #endif

@@ -35,6 +35,7 @@ typedef enum strata_drop {
     STRATA_DROP_COUNT
 } strata_drop;
 
+/* Not collective. */
 const char *strata_reject_text(strata_reject reason);
 const char *strata_drop_text(strata_drop rule);
 
@@ -97,6 +98,7 @@ typedef struct strata_population {
 strata_status strata_ingest(strata_context *ctx, const strata_config *config,
                             strata_population *population) STRATA_MUST_USE;
 
+/* Not collective. */
 void strata_population_release(strata_population *population);
 
 #endif

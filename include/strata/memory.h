@@ -12,7 +12,7 @@
 strata_status strata_alloc(strata_context *ctx, int64_t count, int64_t size, void *out)
     STRATA_MUST_USE;
 
-/* The same, filled with zeros. */
+/* The same, filled with zeros. Not collective. */
 strata_status strata_calloc(strata_context *ctx, int64_t count, int64_t size, void *out)
     STRATA_MUST_USE;
 
@@ -21,14 +21,16 @@ strata_status strata_calloc(strata_context *ctx, int64_t count, int64_t size, vo
 strata_status strata_reserve(strata_context *ctx, void *array, int64_t *capacity, int64_t need,
                              int64_t size) STRATA_MUST_USE;
 
-/* Frees what pointer_to_pointer points at and sets it to NULL. Safe on NULL and twice. */
+/* Frees what pointer_to_pointer points at and sets it to NULL. Safe on NULL and twice.
+ * Not collective. */
 void strata_free(void *pointer_to_pointer);
 
 /* Largest resident set of this process so far, in bytes. Not collective. */
 int64_t strata_peak_memory(void);
 
 /* Narrows a count to the int of MPI and BLAS interfaces; STRATA_ERR_INTERNAL beyond INT_MAX, since a
- * silent cast would move a part of the data only. Every MPI and HDF5 count passes here. */
+ * silent cast would move a part of the data only. Every MPI and HDF5 count passes here.
+ * Not collective. */
 strata_status strata_narrow(strata_context *ctx, int64_t count, int *out) STRATA_MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
-/* money.h: exact decimals. Text becomes a scaled int64 without passing through floating point. */
+/* money.h: exact decimals. Text becomes a scaled int64 without passing through floating point.
+ * Nothing here is collective. */
 #ifndef STRATA_MONEY_H
 #define STRATA_MONEY_H
 

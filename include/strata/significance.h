@@ -34,6 +34,7 @@ typedef enum strata_sample {
 
 typedef enum strata_grouping { STRATA_BY_SEGMENT, STRATA_BY_CLUSTER, STRATA_BY_REGION } strata_grouping;
 
+/* Not collective. */
 const char *strata_sample_name(strata_sample sample);       /* descriptive | holdout | external */
 const char *strata_grouping_name(strata_grouping grouping); /* segment | cluster | region */
 
@@ -94,6 +95,7 @@ strata_status strata_significance_run(strata_context *ctx, const strata_config *
                                       const strata_population *population, const strata_users *users,
                                       int32_t k, const strata_holdout *holdout,
                                       strata_significance *out) STRATA_MUST_USE;
+/* Not collective. */
 void strata_significance_release(strata_significance *significance);
 
 /* Not collective (all inputs are global). The gates of the run, in the order they are shown. cluster_sizes

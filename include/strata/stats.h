@@ -94,25 +94,27 @@ typedef struct strata_anova {
 /* All take cells [groups] (global) and are not collective; empty groups are skipped. */
 
 /* One-way analysis of variance. SSB from the exact differences S_i N - S n_i, SSW from the exact
- * n_i Q_i - S_i^2. Effect sizes stay defined where the statistic is not, if the values vary. */
+ * n_i Q_i - S_i^2. Effect sizes stay defined where the statistic is not, if the values vary.
+ * Not collective. */
 void strata_stats_anova(const strata_cell *cells, int32_t groups, strata_anova *out);
 
 /* Welch's heteroscedastic ANOVA; effect = omega squared of the one-way analysis. Every group needs two
- * values and some variance. doi:10.1093/biomet/38.3-4.330 */
+ * values and some variance. doi:10.1093/biomet/38.3-4.330 Not collective. */
 void strata_stats_welch(const strata_cell *cells, int32_t groups, strata_test_result *out);
 
 /* Brown and Forsythe's F* with Satterthwaite degrees of freedom, for when a variance is zero; effect
- * as above. doi:10.1080/00401706.1974.10489158 */
+ * as above. doi:10.1080/00401706.1974.10489158 Not collective. */
 void strata_stats_brown_forsythe(const strata_cell *cells, int32_t groups, strata_test_result *out);
 
 /* Kruskal-Wallis from cells over the doubled mid-ranks 2 * smaller + equal + 1 of the values (see
  * strata_par_rank_values): H = (N - 1) SSB / SST, which is the statistic with tie correction. df1 =
- * groups - 1; effect = epsilon squared = H / (N - 1). doi:10.1080/01621459.1952.10483441 */
+ * groups - 1; effect = epsilon squared = H / (N - 1). doi:10.1080/01621459.1952.10483441
+ * Not collective. */
 void strata_stats_kruskal_wallis(const strata_cell *rank_cells, int32_t groups,
                                  strata_test_result *out);
 
 /* Welch's t of two groups, two-sided p; df1 = Welch-Satterthwaite; effect = Cohen's d with the mean of
- * the two variances. doi:10.1093/biomet/34.1-2.28 */
+ * the two variances. doi:10.1093/biomet/34.1-2.28 Not collective. */
 void strata_stats_welch_t(const strata_cell *a, const strata_cell *b, strata_test_result *out);
 
 typedef struct strata_chi_squared {
@@ -122,7 +124,7 @@ typedef struct strata_chi_squared {
 } strata_chi_squared;
 
 /* Chi-squared test of independence on counts [rows, columns], each >= 0; empty rows and columns are
- * skipped. STRATA_ERR_MEMORY. */
+ * skipped. STRATA_ERR_MEMORY. Not collective. */
 strata_status strata_stats_chi_squared(strata_context *ctx, const int64_t *counts, int32_t rows,
                                        int32_t columns, strata_chi_squared *out) STRATA_MUST_USE;
 
@@ -130,7 +132,7 @@ strata_status strata_stats_chi_squared(strata_context *ctx, const int64_t *count
  * table. adjusted_rand: of Hubert and Arabie, in exact integers up to the last division; 1 for two
  * trivial partitions that are the same (doi:10.1007/BF01908075). mutual_information: normalised by the
  * arithmetic mean of the two entropies (scikit-learn's default), in [0, 1]; 1 when neither partition
- * divides anything. STRATA_ERR_MEMORY. */
+ * divides anything. STRATA_ERR_MEMORY. Not collective. */
 strata_status strata_stats_agreement(strata_context *ctx, const int64_t *counts, int32_t rows,
                                      int32_t columns, double *adjusted_rand,
                                      double *mutual_information) STRATA_MUST_USE;

@@ -45,6 +45,7 @@ typedef struct strata_stratification {
  * strata_rules_validate; STRATA_ERR_INPUT when a segment's revenue passes 63 bits. */
 strata_status strata_stratify(strata_context *ctx, const strata_config *config, strata_users *users,
                               strata_stratification *out) STRATA_MUST_USE;
+/* Not collective. */
 void strata_stratification_release(strata_stratification *stratification);
 
 /* Not collective. Segment codes [n_local] of users by the rules alone, for frozen labels. The columns
