@@ -141,7 +141,7 @@ int main(int argc, char **argv)
     strata_status rc = strata_context_init(&ctx, MPI_COMM_NULL);
     set_log_format(&ctx, argc, argv);
     if (rc == STRATA_OK)
-        rc = strata_command_parse(&ctx, argc, argv, &line);
+        rc = strata_command_parse(&ctx, argc, (const char *const *)argv, &line);
     bool uses_mpi = line.command && line.command->uses_mpi && !line.help;
     if (uses_mpi && (rc == STRATA_OK || launch_size() > 1)) {
         if (MPI_Init(&argc, &argv) != MPI_SUCCESS) {

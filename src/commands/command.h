@@ -114,7 +114,7 @@ typedef struct strata_command_line {
     int32_t n_operands;
     bool help; /* -h: print the command's help and do nothing */
     int argc;
-    char **argv; /* borrowed */
+    const char *const *argv; /* borrowed */
 } strata_command_line;
 
 /* The commands that exist, [*n]. Not collective. */
@@ -126,9 +126,14 @@ const strata_command *strata_command_find(const char *name);
 /* Not collective. Parses argv[1..argc). STRATA_ERR_USAGE: unknown command or option (with the nearest
  * one), missing or surplus values, values out of range, a required option missing, an option given
  * twice. *line is released by the caller in every case. */
-strata_status strata_command_parse(strata_context *ctx, int argc, char **argv,
+strata_status strata_command_parse(strata_context *ctx, int argc, const char *const *argv,
                                    strata_command_line *line) STRATA_MUST_USE;
 void strata_command_line_release(strata_command_line *line);
+
+/* Not collective. The part of strata_command_parse behind the command's name: argv[2..argc). */
+strata_status strata_command_parse_options(strata_context *ctx, const strata_command *command,
+                                           int argc, const char *const *argv,
+                                           strata_command_line *line) STRATA_MUST_USE;
 
 /* ---- values of options ----------------------------------------------------------------------- */
 
@@ -140,7 +145,7 @@ const char *strata_option_text(const strata_command_line *line, const char *name
 int64_t strata_option_int64(const strata_command_line *line, const char *name, int64_t fallback);
 uint64_t strata_option_uint64(const strata_command_line *line, const char *name, uint64_t fallback);
 double strata_option_double(const strata_command_line *line, const char *name, double fallback);
-/* The values [*n] of a LIST, EACH or MANY option; NULL and 0 when not given. */
+/* The values [*n] of a LIST, EACH or MANY option; NULL and 0 when not given. Not collective. */
 const char *const *strata_option_list(const strata_command_line *line, const char *name, int32_t *n);
 
 /* ---- what commands share --------------------------------------------------------------------- */

@@ -266,14 +266,12 @@ static const strata_command *top_level(const char *word)
     return strata_command_find(word);
 }
 
-strata_status strata_command_parse(strata_context *ctx, int argc, char **argv,
-                                   strata_command_line *line)
+strata_status strata_command_parse_options(strata_context *ctx, const strata_command *command,
+                                           int argc, const char *const *argv,
+                                           strata_command_line *line)
 {
     strata_status rc = STRATA_OK;
-    *line = (strata_command_line){.argc = argc, .argv = argv};
-    line->command = argc > 1 ? top_level(argv[1]) : strata_command_find("help");
-    if (!line->command)
-        return unknown_command(ctx, argv[1]);
+    *line = (strata_command_line){.command = command, .argc = argc, .argv = argv};
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             line->help = true;
@@ -285,6 +283,16 @@ strata_status strata_command_parse(strata_context *ctx, int argc, char **argv,
     STRATA_TRY(check_complete(ctx, line));
 done:
     return rc;
+}
+
+strata_status strata_command_parse(strata_context *ctx, int argc, const char *const *argv,
+                                   strata_command_line *line)
+{
+    *line = (strata_command_line){.argc = argc, .argv = argv};
+    const strata_command *command = argc > 1 ? top_level(argv[1]) : strata_command_find("help");
+    if (!command)
+        return unknown_command(ctx, argv[1]);
+    return strata_command_parse_options(ctx, command, argc, argv, line);
 }
 
 void strata_command_line_release(strata_command_line *line)
