@@ -56,8 +56,10 @@ typedef struct fit {
     int16_t *labels; /* [stride] */
     int32_t *trial;  /* [k, d] */
     int64_t *sums, *global;
+    int64_t *best_sums; /* [k, d + 1] global, of the best restart */
     strata_history history;
     __int128 best;
+    bool labels_are_best; /* the labels at hand are those of the best restart */
 } fit;
 
 static void fit_release(fit *f)
@@ -69,6 +71,7 @@ static void fit_release(fit *f)
     strata_free(&f->trial);
     strata_free(&f->sums);
     strata_free(&f->global);
+    strata_free(&f->best_sums);
     strata_free(&f->history.rows);
 }
 
@@ -80,6 +83,7 @@ static strata_status fit_memory(strata_context *ctx, fit *f, strata_clustering *
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *f->trial, &f->trial));
     STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *f->sums, &f->sums));
     STRATA_TRY(strata_alloc(ctx, k * (d + 1) + 2, sizeof *f->global, &f->global));
+    STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *f->best_sums, &f->best_sums));
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *out->centroids, &out->centroids));
     STRATA_TRY(strata_calloc(ctx, k, sizeof *out->sizes, &out->sizes));
     STRATA_TRY(strata_calloc(ctx, k, sizeof *out->inertias, &out->inertias));
@@ -109,8 +113,10 @@ static strata_status fit_restart(fit *f, int32_t restart, strata_clustering *out
     out->allreduce_bytes += run.bytes;
     out->allreduce_calls += run.calls;
     out->redecided_local += run.redecided;
-    if (restart == 0 || run.inertia < f->best) {
+    f->labels_are_best = restart == 0 || run.inertia < f->best;
+    if (f->labels_are_best) {
         f->best = run.inertia;
+        memcpy(f->best_sums, f->global, (size_t)o->k * (size_t)(f->problem.d + 1) * sizeof *f->global);
         memcpy(out->centroids, f->trial, (size_t)o->k * (size_t)f->problem.d * sizeof *f->trial);
         out->iterations = run.iterations;
         out->converged = run.converged;
@@ -120,26 +126,44 @@ done:
     return rc;
 }
 
+/* Per cluster the weighted sum of |x|^2 of this rank. A tile's sums stay below 2^64 without weights. */
+static void sum_squares(const strata_problem *p, const int16_t *labels, int32_t k, __int128 *squares)
+{
+    const int32_t zero[STRATA_D_MAX] = {0};
+    for (int64_t t = 0; t < p->n_tiles; t++) {
+        int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t), squared[STRATA_TILE];
+        uint64_t sums[STRATA_K_MAX] = {0};
+        p->kernel->distances(p->x + first, p->stride, strata_tile_padded(points), p->d, zero,
+                             squared);
+        for (int64_t i = 0; i < points && !p->weights; i++)
+            sums[labels[first + i]] += (uint64_t)squared[i];
+        for (int64_t i = 0; i < points && p->weights; i++)
+            squares[labels[first + i]] += (__int128)squared[i] * p->weights[first + i];
+        for (int32_t j = 0; j < k; j++)
+            squares[j] += (__int128)sums[j];
+    }
+}
+
 /* Collective. A walk always ends with the nearest labels of its last centroids, so the best restart's
  * labels need not be kept through the others: one more look at the points finds them again. */
 static strata_status fit_conclude(fit *f, strata_clustering *out)
 {
     strata_status rc = STRATA_OK;
     const strata_problem *p = &f->problem;
-    __int128 totals[2 * STRATA_K_MAX] = {0};
-    const int32_t k = out->k;
-    STRATA_TRY(strata_cluster_label(p, k, out->centroids, f->labels, NULL));
-    for (int64_t i = 0; i < p->n_local; i++) {
-        const int32_t j = f->labels[i];
-        int64_t weight = strata_problem_weight(p, i);
-        totals[j] += (__int128)weight *
-                     strata_exact_distance(p, i, out->centroids + (int64_t)j * p->d);
-        totals[k + j] += weight;
-    }
-    STRATA_TRY(strata_par_allreduce_i128(p->ctx, totals, 2 * (int64_t)k));
-    for (int32_t j = 0; j < k; j++) {
-        out->inertias[j] = strata_exact_scaled(totals[j], p->step_exponent);
-        out->sizes[j] = (int64_t)totals[k + j];
+    const int64_t width = p->d + 1;
+    __int128 squares[STRATA_K_MAX] = {0};
+    if (!f->labels_are_best)
+        STRATA_TRY(strata_cluster_label(p, out->k, out->centroids, f->labels, NULL));
+    for (int64_t i = p->n_local - 1; i >= 0 && f->labels_are_best; i--)
+        f->labels[i] = ((const uint8_t *)f->labels)[i]; /* from the end: nothing unread is hit */
+    sum_squares(p, f->labels, out->k, squares);
+    STRATA_TRY(strata_par_allreduce_i128(p->ctx, squares, out->k));
+    for (int32_t j = 0; j < out->k; j++) {
+        const int64_t *sums = f->best_sums + j * width;
+        __int128 inertia =
+            squares[j] + strata_exact_inertia(1, p->d, out->centroids + (int64_t)j * p->d, sums);
+        out->inertias[j] = strata_exact_scaled(inertia, p->step_exponent);
+        out->sizes[j] = sums[p->d];
     }
     out->inertia = strata_exact_scaled(f->best, p->step_exponent);
 done:

@@ -4,6 +4,8 @@
  * Lane operations: vf floats, vi 32-bit integers, vm a choice of lanes. mulsub(a, b, c) = c - a b.
  * pack(s, index, keep) = (s & keep) | index. unsure = bit mask of lanes where not gap > slack.
  * Registers decide how many point vectors go together; nothing decides a result but exact numbers. */
+#include <string.h>
+
 #define UNROLL _Pragma("GCC unroll 16")
 
 typedef struct constants {
@@ -93,6 +95,10 @@ LANE void screen_large(const int P, const bool difference, const strata_screen *
                 best[p] = second[p] = vf_set(3e38f);
             for (int32_t j = 0; j < s->k; j += 4) {
                 const float *c = s->c + (int64_t)j * d;
+                if (part == 0) /* the rows of the next block, a few with each four centroids */
+                    for (int64_t f = (int64_t)d * j / s->k; f < (int64_t)d * (j + 4) / s->k && f < d; f++)
+                        UNROLL for (int line = 0; line < STRATA_BLOCK; line += 16)
+                            __builtin_prefetch(x + f * stride + at + STRATA_BLOCK + line);
                 vf sum[4][4];
                 UNROLL for (int q = 0; q < 4; q++)
                     UNROLL for (int p = 0; p < P; p++)
@@ -220,6 +226,23 @@ static void accumulate_points(const float *x, int64_t stride, int64_t n, const u
             }
 }
 
+static void differ_labels(const uint8_t *labels, const uint8_t *found, int64_t n, uint64_t *changed)
+{
+    for (int64_t at = 0; at < n; at += STRATA_BLOCK)
+        changed[at / STRATA_BLOCK] = differ64(labels + at, found + at);
+}
+
+static bool values_on_grid(const float *x, int64_t n)
+{
+    uint32_t outside = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        outside |= (bits & 0x7fffffffu) >= 0x4b800000u; /* 2^24; NaN and infinity are above */
+    }
+    return outside == 0;
+}
+
 static void distances_of_points(const float *x, int64_t stride, int64_t n, int32_t d,
                                 const int32_t *c, int64_t *restrict distances)
 {
@@ -239,4 +262,6 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .usable = usable,
                               .screen = screen_points,
                               .accumulate = accumulate_points,
+                              .differ = differ_labels,
+                              .on_grid = values_on_grid,
                               .distances = distances_of_points};

@@ -87,3 +87,13 @@ LANE int64_t vi_total(vi a)
     return _mm256_extract_epi64(wide, 0) + _mm256_extract_epi64(wide, 1) +
            _mm256_extract_epi64(wide, 2) + _mm256_extract_epi64(wide, 3);
 }
+LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
+{
+    uint64_t same = 0;
+    for (int i = 0; i < 2; i++) {
+        __m256i equal = _mm256_cmpeq_epi8(_mm256_load_si256((const __m256i *)a + i),
+                                          _mm256_load_si256((const __m256i *)b + i));
+        same |= (uint64_t)(uint32_t)_mm256_movemask_epi8(equal) << (32 * i);
+    }
+    return ~same;
+}

@@ -85,3 +85,7 @@ LANE int64_t vi_total(vi a)
     __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(a, 1));
     return _mm512_reduce_add_epi64(_mm512_add_epi64(low, high));
 }
+LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
+{
+    return _cvtmask64_u64(_mm512_cmpneq_epu8_mask(_mm512_load_si512(a), _mm512_load_si512(b)));
+}

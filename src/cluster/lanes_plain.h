@@ -95,3 +95,12 @@ LANE int64_t vi_total(vi a)
 {
     return (int64_t)a[0] + a[1] + a[2] + a[3];
 }
+LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
+{
+    uint64_t differ = 0;
+    if (memcmp(a, b, 64) == 0)
+        return 0;
+    for (int i = 0; i < 64; i++)
+        differ |= (uint64_t)(a[i] != b[i]) << i;
+    return differ;
+}

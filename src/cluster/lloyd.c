@@ -56,29 +56,49 @@ static inline void add_point(const strata_problem *p, int64_t i, int64_t weight,
     sums[p->d] += weight;
 }
 
-/* Few labels change: move their points from sum to sum. Eight labels are compared at a time. */
+static inline void move_point(const strata_problem *p, int64_t i, int64_t *from, int64_t *to)
+{
+    const int64_t weight = strata_problem_weight(p, i);
+    for (int32_t f = 0; f < p->d; f++) {
+        int64_t value = weight * (int64_t)p->x[f * p->stride + i];
+        from[f] -= value;
+        to[f] += value;
+    }
+    from[p->d] -= weight;
+    to[p->d] += weight;
+}
+
+/* Marks the points whose label changes; returns how many. */
+static int64_t mark_changes(const lloyd *self, int64_t first, int64_t points, const uint8_t *found,
+                            uint64_t *changed)
+{
+    int64_t moved = 0, blocks = strata_tile_padded(points) / STRATA_BLOCK;
+    self->problem->kernel->differ(self->labels + first, found, blocks * STRATA_BLOCK, changed);
+    if (points % STRATA_BLOCK != 0) /* the padding is nobody's */
+        changed[blocks - 1] &= (UINT64_C(1) << (points % STRATA_BLOCK)) - 1;
+    for (int64_t b = 0; b < blocks; b++)
+        moved += __builtin_popcountll(changed[b]);
+    return moved;
+}
+
+/* Few labels change: move their points from sum to sum. */
 static int64_t follow_changes(lloyd *self, int64_t first, int64_t points, const uint8_t *found,
                               int64_t *sums)
 {
     const strata_problem *p = self->problem;
     uint8_t *labels = self->labels + first;
-    int64_t moved = 0;
-    for (int64_t at = 0; at < points; at += 8) {
-        uint64_t was, is;
-        memcpy(&was, labels + at, sizeof was);
-        memcpy(&is, found + at, sizeof is);
-        if (was == is)
+    uint64_t changed[STRATA_TILE / STRATA_BLOCK];
+    int64_t moved = mark_changes(self, first, points, found, changed);
+    for (int64_t at = 0; at < points && moved > 0; at += STRATA_BLOCK) {
+        uint64_t bits = changed[at / STRATA_BLOCK];
+        if (bits == 0)
             continue;
-        int64_t end = at + 8 < points ? at + 8 : points;
-        for (int64_t i = at; i < end; i++) {
-            if (labels[i] == found[i])
-                continue;
-            int64_t weight = strata_problem_weight(p, first + i);
-            add_point(p, first + i, -weight, sums + (int64_t)labels[i] * (p->d + 1));
-            add_point(p, first + i, weight, sums + (int64_t)found[i] * (p->d + 1));
-            moved++;
+        for (; bits != 0; bits &= bits - 1) {
+            int64_t i = at + __builtin_ctzll(bits);
+            move_point(p, first + i, sums + (int64_t)labels[i] * (p->d + 1),
+                       sums + (int64_t)found[i] * (p->d + 1));
         }
-        memcpy(labels + at, &is, sizeof is);
+        memcpy(labels + at, found + at, STRATA_BLOCK);
     }
     return moved;
 }
@@ -87,11 +107,10 @@ static int64_t follow_changes(lloyd *self, int64_t first, int64_t points, const 
 static int64_t sum_anew(lloyd *self, int64_t first, int64_t points, uint8_t *found, int64_t *sums)
 {
     const strata_problem *p = self->problem;
-    uint8_t *labels = self->labels + first;
-    int64_t moved = 0, padded = strata_tile_padded(points);
-    for (int64_t i = 0; i < points; i++)
-        moved += labels[i] != found[i];
-    memcpy(labels, found, (size_t)points);
+    uint64_t changed[STRATA_TILE / STRATA_BLOCK];
+    int64_t padded = strata_tile_padded(points);
+    int64_t moved = mark_changes(self, first, points, found, changed);
+    memcpy(self->labels + first, found, (size_t)padded);
     if (self->k <= 16 && !p->weights) {
         memset(found + points, 255, (size_t)(padded - points));
         p->kernel->accumulate(p->x + first, p->stride, padded, found, self->k, p->d, sums);

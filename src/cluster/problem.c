@@ -26,55 +26,74 @@ done:
 }
 
 /* A place in the middle of this rank's points, on the grid. Any value gives the same labels; a good one
- * keeps the screen's error small, so a floating mean is enough. */
+ * keeps the screen's error small, so a floating mean of some points is enough. */
 static void find_origin(strata_problem *p)
 {
+    const int64_t step = p->n_local / 16384 + 1;
     for (int32_t f = 0; f < p->d; f++) {
         const float *row = p->x + f * p->stride;
-        double sum = 0;
-        for (int64_t i = 0; i < p->n_local; i++)
+        double sum = 0, count = 0;
+        for (int64_t i = 0; i < p->n_local; i += step) {
             sum += (double)row[i];
-        p->origin[f] = p->n_local > 0 ? rintf((float)(sum / (double)p->n_local)) : 0.0f;
+            count++;
+        }
+        double mean = count > 0 ? rint(sum / count) : 0;
+        p->origin[f] = fabs(mean) < STRATA_GRID_LIMIT ? (float)mean : 0.0f; /* NaN: 0 */
     }
 }
 
-static strata_status measure_tiles(strata_problem *p)
+static strata_status check_tile(const strata_problem *p, int64_t first, int64_t points)
 {
-    for (int64_t t = 0; t < p->n_tiles; t++) {
-        int64_t points = strata_tile_points(p, t), first = t * STRATA_TILE;
-        double squared[STRATA_TILE] = {0}, largest = 0;
-        for (int32_t f = 0; f < p->d; f++) {
-            const float *row = p->x + f * p->stride + first;
-            const double origin = (double)p->origin[f];
-            for (int64_t i = 0; i < points; i++) {
-                double apart = (double)row[i] - origin;
-                squared[i] += apart * apart;
-                if (!(fabs((double)row[i]) < STRATA_GRID_LIMIT))
-                    return strata_context_fail(
-                        p->ctx, STRATA_ERR_INPUT, __FILE__, __LINE__,
-                        "feature %d of row %lld is not on the grid (NaN, infinite or too large)",
-                        (int)f, (long long)(p->first_row + first + i));
-            }
-        }
+    for (int32_t f = 0; f < p->d; f++) {
+        const float *row = p->x + f * p->stride + first;
+        if (p->kernel->on_grid(row, points))
+            continue;
         for (int64_t i = 0; i < points; i++)
-            largest = squared[i] > largest ? squared[i] : largest;
-        p->radius[t] = (float)(sqrt(largest) * (1 + 1e-6));
+            if (!(fabsf(row[i]) < STRATA_GRID_LIMIT))
+                return strata_context_fail(
+                    p->ctx, STRATA_ERR_INPUT, __FILE__, __LINE__,
+                    "feature %d of row %lld is not on the grid (NaN, infinite or too large)", (int)f,
+                    (long long)(p->first_row + first + i));
     }
     return STRATA_OK;
 }
 
-static strata_status sum_squares(strata_problem *p)
+/* One look at the points: are they on the grid, how far from the origin does each tile reach, and the
+ * sum of squares. A tile's sum stays below 2^64: 1024 times 64 squares below 2^48. */
+static strata_status survey(strata_problem *p, __int128 *squares)
 {
-    __int128 totals[2] = {0, 0};
-    for (int64_t i = 0; i < p->n_local; i++) {
-        int64_t squared = 0, weight = strata_problem_weight(p, i);
-        for (int32_t f = 0; f < p->d; f++) {
-            int64_t value = (int64_t)p->x[f * p->stride + i];
-            squared += value * value;
-        }
-        totals[0] += (__int128)squared * weight;
-        totals[1] += weight;
+    int32_t origin[STRATA_D_MAX];
+    const int32_t zero[STRATA_D_MAX] = {0};
+    for (int32_t f = 0; f < p->d; f++)
+        origin[f] = (int32_t)p->origin[f];
+    for (int64_t t = 0; t < p->n_tiles; t++) {
+        int64_t distance[STRATA_TILE], largest = 0;
+        int64_t points = strata_tile_points(p, t), first = t * STRATA_TILE;
+        uint64_t sum = 0;
+        strata_status rc = check_tile(p, first, points);
+        if (rc != STRATA_OK)
+            return rc;
+        p->kernel->distances(p->x + first, p->stride, strata_tile_padded(points), p->d, origin,
+                             distance);
+        for (int64_t i = 0; i < points; i++)
+            largest = distance[i] > largest ? distance[i] : largest;
+        p->radius[t] = (float)(sqrt((double)largest) * (1 + 1e-6));
+        p->kernel->distances(p->x + first, p->stride, strata_tile_padded(points), p->d, zero,
+                             distance);
+        for (int64_t i = 0; i < points && !p->weights; i++)
+            sum += (uint64_t)distance[i];
+        for (int64_t i = 0; i < points && p->weights; i++)
+            *squares += (__int128)distance[i] * p->weights[first + i];
+        *squares += (__int128)sum;
     }
+    return STRATA_OK;
+}
+
+static strata_status add_over_ranks(strata_problem *p, __int128 squares)
+{
+    __int128 totals[2] = {squares, p->weights ? 0 : p->n_local};
+    for (int64_t i = 0; i < p->n_local && p->weights; i++)
+        totals[1] += p->weights[i];
     strata_status rc = strata_par_allreduce_i128(p->ctx, totals, 2);
     p->squares = totals[0];
     p->weight_global = (int64_t)totals[1];
@@ -99,8 +118,9 @@ strata_status strata_problem_init(strata_context *ctx, const strata_points *poin
     p.n_tiles = (p.n_local + STRATA_TILE - 1) / STRATA_TILE;
     STRATA_AGREE(ctx, strata_alloc(ctx, p.n_tiles, sizeof *p.radius, &p.radius));
     find_origin(&p);
-    STRATA_AGREE(ctx, measure_tiles(&p));
-    STRATA_TRY(sum_squares(&p));
+    __int128 squares = 0;
+    STRATA_AGREE(ctx, survey(&p, &squares));
+    STRATA_TRY(add_over_ranks(&p, squares));
     *out = p;
     p.radius = NULL;
 done:
