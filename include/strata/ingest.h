@@ -13,6 +13,11 @@
 #include "strata/context.h"
 #include "strata/partition.h"
 
+/* A row may have this many bytes; a longer one is rejected without being held in memory. */
+#define STRATA_INGEST_ROW_LIMIT (INT64_C(1) << 20)
+/* Files are read, and their digests made, in blocks of this size. */
+#define STRATA_INGEST_BLOCK (INT64_C(1) << 20)
+
 /* Why a row is not readable as a transaction. Texts and codes: strata_reject_text. */
 typedef enum strata_reject {
     STRATA_REJECT_COLUMNS,     /* too few or too many columns */

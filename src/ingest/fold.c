@@ -1,0 +1,416 @@
+/* From owned records to one row a user. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/job.h"
+#include "strata/memory.h"
+#include "strata/par.h"
+
+/* One period of one user. */
+typedef struct period {
+    int32_t first_day, last_day, orders;
+    int64_t net, positive, largest;
+} period;
+
+/* What a user looks like once all its records are merged. */
+typedef struct folded {
+    uint8_t who[16];
+    period whole, fit, holdout;
+    int32_t region;
+} folded;
+
+typedef struct region_visit {
+    int64_t time;
+    int64_t orders;
+    int32_t region;
+} region_visit;
+
+typedef struct folder {
+    strata_job *job;
+    uint32_t *order;            /* [owned.n] */
+    int32_t *code;              /* [shared.n] the final code of a region */
+    region_visit *visits;       /* of one user */
+    int64_t n_visits, visits_capacity;
+} folder;
+
+static const period no_period = {.first_day = STRATA_NO_DAY, .last_day = STRATA_NO_DAY};
+
+static int32_t day_of(int64_t time)
+{
+    return (int32_t)(time >= 0 ? time / 86400 : -((-time + 86399) / 86400));
+}
+
+/* ---- regions --------------------------------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b, void *names)
+{
+    char **items = names;
+    return strcmp(items[*(const int32_t *)a], items[*(const int32_t *)b]);
+}
+
+/* Codes in byte order of the names; the dictionary takes the names over. */
+static strata_status number_regions(folder *f, strata_dictionary *dictionary)
+{
+    strata_status rc = STRATA_OK;
+    strata_names *names = &f->job->regions.shared;
+    int32_t *sorted = NULL;
+    STRATA_TRY(strata_alloc(f->job->ctx, names->n, sizeof *sorted, &sorted));
+    STRATA_TRY(strata_alloc(f->job->ctx, names->n, sizeof *f->code, &f->code));
+    STRATA_TRY(strata_calloc(f->job->ctx, names->n, sizeof *dictionary->names, &dictionary->names));
+    for (int32_t i = 0; i < names->n; i++)
+        sorted[i] = i;
+    if (names->n > 0)
+        qsort_r(sorted, (size_t)names->n, sizeof *sorted, compare_names, names->items);
+    for (int32_t i = 0; i < names->n; i++) {
+        f->code[sorted[i]] = i;
+        dictionary->names[i] = names->items[sorted[i]];
+        names->items[sorted[i]] = NULL;
+    }
+    dictionary->n = names->n;
+done:
+    strata_free(&sorted);
+    return rc;
+}
+
+static strata_status note_region(folder *f, int32_t region, int64_t time, int64_t orders)
+{
+    if (!strata_job_has_region(f->job) || orders == 0)
+        return STRATA_OK;
+    region_visit *last = f->n_visits > 0 ? &f->visits[f->n_visits - 1] : NULL;
+    if (last && last->region == f->code[region]) {
+        last->orders += orders;
+        last->time = last->time > time ? last->time : time;
+        return STRATA_OK;
+    }
+    strata_status rc = strata_reserve(f->job->ctx, &f->visits, &f->visits_capacity, f->n_visits + 1,
+                                      sizeof *f->visits);
+    if (rc == STRATA_OK)
+        f->visits[f->n_visits++] = (region_visit){time, orders, f->code[region]};
+    return rc;
+}
+
+static int compare_visits(const void *a, const void *b)
+{
+    const region_visit *x = a, *y = b;
+    return x->region < y->region ? -1 : x->region > y->region;
+}
+
+/* Most orders, then the latest order, then the smallest name; codes follow the names. */
+static int32_t choose_region(folder *f)
+{
+    region_visit best = {.time = INT64_MIN, .orders = 0, .region = -1};
+    if (f->n_visits > 1)
+        qsort(f->visits, (size_t)f->n_visits, sizeof *f->visits, compare_visits);
+    for (int64_t i = 0; i < f->n_visits;) {
+        region_visit sum = f->visits[i++];
+        for (; i < f->n_visits && f->visits[i].region == sum.region; i++) {
+            sum.orders += f->visits[i].orders;
+            sum.time = sum.time > f->visits[i].time ? sum.time : f->visits[i].time;
+        }
+        if (sum.orders > best.orders || (sum.orders == best.orders && sum.time > best.time))
+            best = sum;
+    }
+    return best.region;
+}
+
+/* ---- one user -------------------------------------------------------------------------------- */
+
+static strata_status too_many_orders(folder *f)
+{
+    return strata_context_fail(f->job->ctx, STRATA_ERR_INPUT, __FILE__, __LINE__,
+                               "one user has more than %d orders; is input.columns.user the right "
+                               "column?",
+                               INT_MAX);
+}
+
+static void add_days(period *p, int32_t first, int32_t last)
+{
+    p->first_day = p->first_day == STRATA_NO_DAY || first < p->first_day ? first : p->first_day;
+    p->last_day = last > p->last_day ? last : p->last_day; /* STRATA_NO_DAY is the smallest */
+}
+
+static strata_status add_visits(folder *f, period *p, const strata_visits *v)
+{
+    p->net += v->net;
+    if (v->orders == 0)
+        return STRATA_OK;
+    p->positive += v->positive;
+    p->largest = p->largest > v->largest ? p->largest : v->largest;
+    add_days(p, v->first_day, day_of(v->last_time));
+    if (v->orders < 0 || __builtin_add_overflow(p->orders, v->orders, &p->orders))
+        return too_many_orders(f);
+    return STRATA_OK;
+}
+
+static strata_status add_order(folder *f, period *p, const strata_order *o)
+{
+    p->net += o->total;
+    if (o->total <= 0)
+        return STRATA_OK;
+    p->positive += o->total;
+    p->largest = p->largest > o->total ? p->largest : o->total;
+    add_days(p, day_of(o->time), day_of(o->time));
+    if (__builtin_add_overflow(p->orders, 1, &p->orders))
+        return too_many_orders(f);
+    return STRATA_OK;
+}
+
+static strata_status fold_visits(folder *f, const strata_visits *v, folded *user)
+{
+    strata_status rc = STRATA_OK;
+    STRATA_TRY(add_visits(f, v->key.part & 1 ? &user->holdout : &user->fit, v));
+    STRATA_TRY(add_visits(f, &user->whole, v));
+    STRATA_TRY(note_region(f, (int32_t)(v->key.part >> 1), v->last_time, v->orders));
+done:
+    return rc;
+}
+
+/* The order of both periods as one: what it was worth in all, and when and where it began. */
+static strata_order join_parts(const folder *f, const strata_order *a, const strata_order *b)
+{
+    strata_order whole = *a;
+    whole.total += b->total;
+    bool earlier = b->time < a->time;
+    if (b->time == a->time && b->time != INT64_MAX && f->code)
+        earlier = f->code[b->region] < f->code[a->region];
+    if (earlier) {
+        whole.time = b->time;
+        whole.region = b->region;
+    }
+    return whole;
+}
+
+/* An order's record, and the part of the same order in the other period when it has one. */
+static strata_status fold_order(folder *f, const strata_order *a, const strata_order *b, folded *user)
+{
+    strata_status rc = STRATA_OK;
+    strata_order whole = *a;
+    STRATA_TRY(add_order(f, a->key.part & 1 ? &user->holdout : &user->fit, a));
+    if (b) {
+        STRATA_TRY(add_order(f, &user->holdout, b));
+        whole = join_parts(f, a, b);
+    }
+    STRATA_TRY(add_order(f, &user->whole, &whole));
+    if (whole.total > 0)
+        STRATA_TRY(note_region(f, whole.region, whole.time, 1));
+done:
+    return rc;
+}
+
+/* Folds the records of the user at position at; *next is the position of the next user. */
+static strata_status fold_user(folder *f, int64_t at, int64_t *next, folded *user)
+{
+    strata_status rc = STRATA_OK;
+    enum { AHEAD = 12 };
+    const strata_table *t = &f->job->owned;
+    const strata_key *first = strata_table_record(t, f->order[at]);
+    *user = (folded){.whole = no_period, .fit = no_period, .holdout = no_period, .region = -1};
+    memcpy(user->who, first->who, 16);
+    f->n_visits = 0;
+    while (at < t->n) {
+        if (at + AHEAD < t->n)
+            __builtin_prefetch(strata_table_record(t, f->order[at + AHEAD]));
+        const strata_key *key = strata_table_record(t, f->order[at++]);
+        if (memcmp(key->who, user->who, 16) != 0) {
+            at--;
+            break;
+        }
+        if (!t->is_orders) {
+            STRATA_TRY(fold_visits(f, (const void *)key, user));
+            continue;
+        }
+        const strata_key *twin = at < t->n ? strata_table_record(t, f->order[at]) : NULL;
+        if (twin && (twin->part != (key->part | 1) || twin->part == key->part ||
+                     memcmp(twin->who, key->who, 16) != 0))
+            twin = NULL;
+        at += twin != NULL;
+        STRATA_TRY(fold_order(f, (const void *)key, (const void *)twin, user));
+    }
+    user->region = choose_region(f);
+    *next = at;
+done:
+    return rc;
+}
+
+/* ---- all users of a rank --------------------------------------------------------------------- */
+
+static strata_status activity_alloc(strata_context *ctx, int64_t n, strata_activity *a)
+{
+    strata_status rc = STRATA_OK;
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->first_day, &a->first_day));
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->last_day, &a->last_day));
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->orders, &a->orders));
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->net, &a->net));
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->positive, &a->positive));
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->largest, &a->largest));
+done:
+    return rc;
+}
+
+static strata_status population_alloc(strata_context *ctx, int64_t n, strata_population *p)
+{
+    strata_status rc = STRATA_OK;
+    STRATA_TRY(strata_alloc(ctx, n, p->key_width, &p->user_key));
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *p->key64, &p->key64));
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *p->region_code, &p->region_code));
+    STRATA_TRY(activity_alloc(ctx, n, &p->whole));
+    if (p->has_holdout) {
+        STRATA_TRY(activity_alloc(ctx, n, &p->fit));
+        STRATA_TRY(activity_alloc(ctx, n, &p->holdout));
+    }
+done:
+    return rc;
+}
+
+static void put_period(strata_activity *a, int64_t row, const period *p)
+{
+    a->first_day[row] = p->first_day;
+    a->last_day[row] = p->last_day;
+    a->orders[row] = p->orders;
+    a->net[row] = p->net;
+    a->positive[row] = p->positive;
+    a->largest[row] = p->largest;
+}
+
+/* Everything of a row but its user_key. */
+static void put_user(strata_population *p, int64_t row, const folded *user)
+{
+    uint64_t top = 0;
+    memcpy(&top, user->who, 8);
+    p->key64[row] = __builtin_bswap64(top);
+    p->region_code[row] = (int16_t)user->region;
+    put_period(&p->whole, row, &user->whole);
+    if (p->has_holdout) {
+        put_period(&p->fit, row, &user->fit);
+        put_period(&p->holdout, row, &user->holdout);
+    }
+}
+
+static int64_t count_users(const folder *f)
+{
+    const strata_table *t = &f->job->owned;
+    int64_t users = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        const strata_key *key = strata_table_record(t, f->order[i]);
+        const strata_key *before = i > 0 ? strata_table_record(t, f->order[i - 1]) : NULL;
+        users += !before || memcmp(key->who, before->who, 16) != 0;
+    }
+    return users;
+}
+
+/* Keyed mode: the owner ranges are ranges of user_key, so rows are in their global order already. */
+static strata_status fold_keyed(folder *f, strata_population *p, int64_t *n_local)
+{
+    strata_status rc = STRATA_OK;
+    int64_t n = 0, n_records = f->job->owned.n;
+    p->key_width = 32;
+    STRATA_TRY(population_alloc(f->job->ctx, count_users(f), p));
+    for (int64_t at = 0; at < n_records;) {
+        folded user;
+        STRATA_TRY(fold_user(f, at, &at, &user));
+        if (user.whole.orders == 0)
+            continue;
+        strata_hex(user.who, p->user_key + 32 * n);
+        put_user(p, n++, &user);
+    }
+    *n_local = n;
+done:
+    return rc;
+}
+
+/* ---- plain mode ------------------------------------------------------------------------------ */
+
+static strata_status find_identities(strata_job *job, uint32_t **order, int64_t *width)
+{
+    strata_status rc = STRATA_OK;
+    int64_t longest = 1;
+    STRATA_AGREE(job->ctx, strata_order_records(job->ctx, &job->identities, order));
+    for (int64_t i = 0; i < job->identities.n; i++) {
+        const strata_identity *identity = strata_table_record(&job->identities, i);
+        longest = longest > identity->length ? longest : identity->length;
+    }
+    STRATA_TRY(strata_par_allreduce_i64(job->ctx, &longest, 1, STRATA_MAX));
+    *width = longest;
+done:
+    return rc;
+}
+
+/* Rows [key_width id, zero-padded][folded] of users with a purchase. Records and identities are both
+ * in the order of pseudonyms and name the same users, so they advance together. */
+static strata_status fold_rows(folder *f, const uint32_t *identities, int64_t width, char **rows,
+                               int64_t *n)
+{
+    strata_status rc = STRATA_OK;
+    int64_t row_size = width + (int64_t)sizeof(folded), count = 0, at_identity = 0;
+    STRATA_TRY(strata_alloc(f->job->ctx, f->job->identities.n, row_size, rows));
+    for (int64_t at = 0; at < f->job->owned.n; at_identity++) {
+        folded user;
+        STRATA_TRY(fold_user(f, at, &at, &user));
+        const strata_identity *identity =
+            strata_table_record(&f->job->identities, identities[at_identity]);
+        if (memcmp(identity->key.who, user.who, 16) != 0)
+            STRATA_FAIL(f->job->ctx, STRATA_ERR_INTERNAL, "a user without an id");
+        if (user.whole.orders == 0)
+            continue;
+        memcpy(*rows + count * row_size, identity->id, (size_t)width);
+        memcpy(*rows + count++ * row_size + width, &user, sizeof user);
+    }
+    *n = count;
+done:
+    return rc;
+}
+
+/* Plain mode: users are sorted by their ids over all ranks. */
+static strata_status fold_plain(folder *f, strata_population *p, int64_t *n_local)
+{
+    strata_status rc = STRATA_OK;
+    strata_context *ctx = f->job->ctx;
+    uint32_t *identities = NULL;
+    char *rows = NULL, *sorted = NULL;
+    int64_t width = 0, n = 0;
+    strata_partition partition = {0};
+    STRATA_TRY(find_identities(f->job, &identities, &width));
+    STRATA_AGREE(ctx, fold_rows(f, identities, width, &rows, &n));
+    int64_t row_size = width + (int64_t)sizeof(folded);
+    STRATA_TRY(strata_par_sort_records(ctx, rows, n, row_size, width, &sorted, &partition));
+    n = strata_partition_local(&partition, ctx->rank);
+    p->key_width = (int32_t)width;
+    STRATA_AGREE(ctx, population_alloc(ctx, n, p));
+    for (int64_t i = 0; i < n; i++) {
+        folded user;
+        memcpy(p->user_key + i * width, sorted + i * row_size, (size_t)width);
+        memcpy(&user, sorted + i * row_size + width, sizeof user);
+        put_user(p, i, &user);
+    }
+    *n_local = n;
+done:
+    strata_partition_release(&partition);
+    strata_free(&sorted);
+    strata_free(&rows);
+    strata_free(&identities);
+    return rc;
+}
+
+strata_status strata_fold(strata_job *job, strata_population *population)
+{
+    strata_status rc = STRATA_OK, local = STRATA_OK;
+    folder f = {.job = job};
+    int64_t n_local = 0;
+    local = strata_order_records(job->ctx, &job->owned, &f.order);
+    if (local == STRATA_OK)
+        local = number_regions(&f, &population->regions);
+    STRATA_AGREE(job->ctx, local);
+    if (strata_job_is_plain(job))
+        STRATA_TRY(fold_plain(&f, population, &n_local));
+    else
+        STRATA_AGREE(job->ctx, fold_keyed(&f, population, &n_local));
+    STRATA_TRY(strata_partition_gather(job->ctx, n_local, &population->partition));
+done:
+    strata_free(&f.order);
+    strata_free(&f.code);
+    strata_free(&f.visits);
+    strata_table_release(&job->owned);
+    strata_table_release(&job->identities);
+    return rc;
+}
