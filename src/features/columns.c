@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "strata/features.h"
+#include "strata/text.h"
 
 static const strata_column_info table[STRATA_COLUMN_COUNT] = {
     [STRATA_REGION_CODE] = {"region_code", STRATA_I16,
@@ -49,48 +50,19 @@ strata_column strata_column_find(const char *name)
     return STRATA_COLUMN_COUNT;
 }
 
-/* Levenshtein distance of two short names, at most `limit`. */
-static int name_distance(const char *a, const char *b, int limit)
-{
-    enum { longest = 32 };
-    const size_t length_a = strlen(a), length_b = strlen(b);
-    if (length_a >= longest || length_b >= longest)
-        return limit;
-    int row[longest];
-    for (size_t j = 0; j <= length_b; j++)
-        row[j] = (int)j;
-    for (size_t i = 1; i <= length_a; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= length_b; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            best = best < row[j] + 1 ? best : row[j] + 1;
-            best = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[length_b] < limit ? row[length_b] : limit;
-}
-
 const char *strata_column_suggest(const char *name)
 {
-    /* an abbreviation first (recency -> recency_days), then the nearest spelling */
-    const char *nearest = NULL;
+    const char *names[STRATA_COLUMN_COUNT];
     const size_t length = strlen(name);
-    int best = length < 6 ? 3 : 4;
-    for (int c = 0; c < STRATA_COLUMN_COUNT; c++) {
-        if (!table[c].is_feature)
-            continue;
-        if (length >= 3 && strncmp(table[c].name, name, length) == 0)
-            return table[c].name;
-        const int distance = name_distance(name, table[c].name, best);
-        if (distance < best) {
-            best = distance;
-            nearest = table[c].name;
-        }
-    }
-    return nearest;
+    int32_t n = 0;
+    for (int c = 0; c < STRATA_COLUMN_COUNT; c++)
+        if (table[c].is_feature)
+            names[n++] = table[c].name;
+    /* an abbreviation first (recency -> recency_days), then the nearest spelling */
+    for (int32_t i = 0; i < n; i++)
+        if (length >= 3 && strncmp(names[i], name, length) == 0)
+            return names[i];
+    return strata_text_nearest(name, names, n);
 }
 
 static strata_status unknown_feature(strata_context *ctx, const char *name)

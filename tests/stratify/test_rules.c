@@ -28,6 +28,7 @@ static char *explained(const strata_config *config)
     fclose(out);
     if (rc != STRATA_OK)
         fail_msg("%s", ctx.error.message);
+    assert_non_null(text);
     return text;
 }
 
