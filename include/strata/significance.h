@@ -1,18 +1,20 @@
 /* significance.h: the significance room. Hold-out tests as the headline, descriptive and external
  * tests beside them, agreement of segments and clusters, and the gates.
  *
- * Each variable is tested by segment and by cluster with Welch's ANOVA (the headline; Brown-Forsythe's F*
- * where a group does not vary), and beside it the one-way ANOVA and Kruskal-Wallis. Variables are exact
- * integers: days, orders, money in 10^-decimals units; the ratios aov and monthly_mean are snapped to
- * 62-bit fixed point, which keeps their doubles. Who takes part: users whom a rule took (unassigned is no
- * group), in groups of at least two users; n and the note say how many that leaves. Contingency tables
- * and agreement count every user, the unassigned as a class of their own.
+ * Each variable is tested by segment and by cluster with Welch's ANOVA (the headline;
+ * Brown-Forsythe's F* where a group does not vary), and beside it the one-way ANOVA and, where p is
+ * valid, Kruskal-Wallis on ranks (it sorts every user, which a descriptive number is not worth).
+ * Variables are exact integers: days, orders, money in 10^-decimals units; the ratios aov and
+ * monthly_mean are snapped to 62-bit fixed point, which keeps their doubles. Who takes part: users
+ * whom a rule took (unassigned is no group), in groups of at least two users; n and the note say
+ * how many that leaves. Contingency tables and agreement count every user, the unassigned as a
+ * class of their own.
  *
  * descriptive   the variables of /users on the data that made the groups
  * external      region by segment and by cluster, unless a rule or feature uses it; tenure (as_of -
  *               first_day), unless first_day or monthly_mean made the groups
- * holdout       recency_days, frequency, monetary, aov, max_order of the later period by frozen label;
- *               who bought nothing there stays, with zeros and the period's length as recency
+ * holdout       recency_days, frequency, monetary, aov, max_order of the later period by frozen
+ *               label; who bought nothing there stays, with zeros and its length as recency
  *
  * Holm's adjustment takes all rows of one sample that carry a p-value as one family. */
 #ifndef STRATA_SIGNIFICANCE_H
@@ -32,18 +34,24 @@ typedef enum strata_sample {
     STRATA_SAMPLE_EXTERNAL     /* variables that took no part in making the groups */
 } strata_sample;
 
-typedef enum strata_grouping { STRATA_BY_SEGMENT, STRATA_BY_CLUSTER, STRATA_BY_REGION } strata_grouping;
+typedef enum strata_grouping {
+    STRATA_BY_SEGMENT,
+    STRATA_BY_CLUSTER,
+    STRATA_BY_REGION
+} strata_grouping;
 
 /* Not collective. */
 const char *strata_sample_name(strata_sample sample);       /* descriptive | holdout | external */
 const char *strata_grouping_name(strata_grouping grouping); /* segment | cluster | region */
 
-/* One row of /tests. */
+/* One row of /tests. Of adjusted_rand and normalised_mutual_information the value is statistic and
+ * effect, and there is no p. */
 typedef struct strata_test {
     strata_sample sample;
     strata_grouping grouping;
     char variable[32];
-    char test[32];        /* welch_anova | brown_forsythe | anova | chi_squared | adjusted_rand ... */
+    char test[32]; /* welch_anova | brown_forsythe | anova | kruskal_wallis | chi_squared |
+                    * adjusted_rand | normalised_mutual_information */
     char effect_name[32]; /* omega_squared | eta_squared | cramers_v | ... | "" */
     double statistic, df1, df2; /* NaN = not defined */
     double log10_p, p_value, log10_p_adjusted;
@@ -51,15 +59,16 @@ typedef struct strata_test {
     bool significant; /* adjusted p < alpha and effect >= min_effect; never for descriptive */
     int64_t n;
     char note[96]; /* why a statistic is undefined or what to beware of; "" */
-} strata_test; /* adjusted_rand, normalised_mutual_information: no p, the value is statistic and effect */
+} strata_test;
 
 /* One row of /gates:
  *   min_group_size        users of the smallest segment or cluster (not unassigned) > threshold
  *   min_coverage          share of users that some rule took >= threshold
- *   min_valid_rows        share of rows read that were readable as transactions (not rejected) >= threshold
+ *   min_valid_rows        share of the rows read that were not rejected >= threshold
  *   outlier_share         share of purchases flagged or dropped as outliers <= threshold
  *   holdout_significance  share of the hold-out headline tests that are significant = 1
- * A gate that was not measured (no hold-out, no outlier rule, no row, no user) does not fail: passed is true. */
+ * A gate that was not measured (no hold-out, no outlier rule, no row, no user) does not fail:
+ * passed is true. */
 typedef struct strata_gate {
     char name[48];
     double value, threshold; /* value NaN = not measured */
@@ -81,16 +90,19 @@ typedef struct strata_significance {
     double adjusted_rand, normalised_mutual_information;
 } strata_significance;
 
-/* What the hold-out test needs: labels frozen on the fit period and what the same users did later. */
+/* What the hold-out test needs: labels frozen on the fit period and what the same users did
+ * later. */
 typedef struct strata_holdout {
-    const strata_users *later;      /* features of the hold-out period, same rows as the population */
-    const int16_t *segment_codes;   /* [n_local] frozen; rows that did not buy in the fit period ... */
-    const int16_t *cluster_ids;     /* ... carry STRATA_NOT_IN_FIT in both and are left out */
+    const strata_users *later;    /* features of the hold-out period, same rows as the population */
+    const int16_t *segment_codes; /* [n_local] frozen; who did not buy in the fit period ... */
+    const int16_t *cluster_ids;   /* ... carries STRATA_NOT_IN_FIT in both and is left out */
     int32_t k;
 } strata_holdout;
 #define STRATA_NOT_IN_FIT INT16_MIN
 
-/* Collective. holdout may be NULL. The result is the same for every partition. */
+/* Collective. Tests users (the whole window, labelled) and the later period of holdout, if not
+ * NULL. k = clusters, 0 = none. The result is the same for every partition. O(n), with a hold-out
+ * O(n log n); 34 bytes a user of scratch. STRATA_ERR_MEMORY, STRATA_ERR_MPI. */
 strata_status strata_significance_run(strata_context *ctx, const strata_config *config,
                                       const strata_population *population, const strata_users *users,
                                       int32_t k, const strata_holdout *holdout,
@@ -98,8 +110,9 @@ strata_status strata_significance_run(strata_context *ctx, const strata_config *
 /* Not collective. */
 void strata_significance_release(strata_significance *significance);
 
-/* Not collective (all inputs are global). The gates of the run, in the order they are shown. cluster_sizes
- * [k], NULL without clusters; significance may be NULL. *gates is owned by the caller: strata_free. */
+/* Not collective (all inputs are global). The gates of the run, in the order they are shown.
+ * cluster_sizes [k], NULL without clusters; significance may be NULL. *gates is owned by the
+ * caller: strata_free. */
 strata_status strata_gates_evaluate(strata_context *ctx, const strata_config *config,
                                     const strata_accounting *accounting,
                                     const strata_stratification *stratification,

@@ -46,8 +46,8 @@ done:
     return rc;
 }
 
-/* Collective. Users without a group and groups of a single user are left out of every test: the first
- * are nobody's claim, the second have no variance. */
+/* Collective. Users without a group and groups of a single user are left out of every test: the
+ * first are nobody's claim, the second have no variance. */
 static strata_status label(strata_context *ctx, const strata_config *config,
                            const sample_source *source, labelling *by)
 {
@@ -135,9 +135,15 @@ static void pack_groups(const labelling *by, int64_t n_local, int16_t *group)
             group[count++] = by->index[i];
 }
 
+/* Sorting is the costly part: ranks are worked out only where their test is valid. */
+static bool wants_ranks(const labelling *by, variable v)
+{
+    return by->present && by->kind[v] != STRATA_SAMPLE_DESCRIPTIVE;
+}
+
 static bool leaves_nobody_out(const labelling *by)
 {
-    return by->present && by->unassigned == 0 && by->small_groups == 0;
+    return by->unassigned == 0 && by->small_groups == 0;
 }
 
 /* Collective. */
@@ -146,19 +152,21 @@ static strata_status add_variable(strata_context *ctx, const sample_source *sour
 {
     strata_status rc = STRATA_OK;
     int64_t n_local = source->users->n_local, n = 0;
-    /* Sorting is the costly part; where both labellings test the same users, once is enough. */
-    bool same = leaves_nobody_out(&sample->by[0]) && leaves_nobody_out(&sample->by[1]);
+    bool have_ranks_of_all = false;
     for (int l = 0; l < LABELLINGS; l++) {
         labelling *by = &sample->by[l];
         if (!by->present)
             continue;
         int64_t at = (int64_t)v * by->groups;
         strata_cells_add_local(by->cells + at, by->index, s->x, n_local);
-        if (l > 0 && same)
+        if (!wants_ranks(by, v))
+            continue;
+        if (have_ranks_of_all && leaves_nobody_out(by))
             pack_groups(by, n_local, s->group);
         else
             STRATA_TRY(rank_tested(ctx, by, n_local, s, &n));
         strata_cells_add_local(by->ranks + at, s->group, s->packed, n);
+        have_ranks_of_all = leaves_nobody_out(by);
     }
 done:
     return rc;
@@ -189,16 +197,17 @@ done:
     return rc;
 }
 
-/* Collective. What there is to test; a rank without users may hold NULL where others hold a column. */
+/* Collective. What there is to test; a rank without users may hold NULL where others hold a
+ * column. */
 static strata_status find_present(strata_context *ctx, const sample_source *source,
                                   sample_data *sample)
 {
     strata_status rc = STRATA_OK;
-    int64_t present[LABELLINGS + VARIABLE_COUNT] = {
-        source->segment_codes != NULL, source->cluster_ids != NULL && source->k > 0};
+    int64_t present[LABELLINGS + VARIABLE_COUNT] = {source->segment_codes != NULL,
+                                                    source->cluster_ids != NULL && source->k > 0};
     for (int v = 0; v < VARIABLE_COUNT; v++)
         present[LABELLINGS + v] = variable_present(source->users, (variable)v) &&
-                                  (!source->holdout || variable_in_holdout((variable)v));
+                                  (source->made_from || variable_in_holdout((variable)v));
     STRATA_TRY(strata_par_allreduce_i64(ctx, present, LABELLINGS + VARIABLE_COUNT, STRATA_MAX));
     for (int l = 0; l < LABELLINGS; l++)
         sample->by[l].present = present[l] > 0;
@@ -208,12 +217,23 @@ done:
     return rc;
 }
 
+static strata_sample kind_of(const sample_source *source, int labelling_index, variable v)
+{
+    if (!source->made_from)
+        return STRATA_SAMPLE_HOLDOUT;
+    return variable_is_external(v, source->made_from[labelling_index]) ? STRATA_SAMPLE_EXTERNAL
+                                                                       : STRATA_SAMPLE_DESCRIPTIVE;
+}
+
 strata_status sample_collect(strata_context *ctx, const strata_config *config,
                              const sample_source *source, sample_data *out)
 {
     strata_status rc = STRATA_OK;
     sample_data sample = {.by = {{.grouping = STRATA_BY_SEGMENT}, {.grouping = STRATA_BY_CLUSTER}}};
     STRATA_TRY(find_present(ctx, source, &sample));
+    for (int l = 0; l < LABELLINGS; l++)
+        for (int v = 0; v < VARIABLE_COUNT; v++)
+            sample.by[l].kind[v] = kind_of(source, l, (variable)v);
     for (int l = 0; l < LABELLINGS; l++)
         if (sample.by[l].present)
             STRATA_TRY(label(ctx, config, source, &sample.by[l]));

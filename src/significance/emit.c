@@ -119,21 +119,22 @@ static strata_status emit_beside(strata_context *ctx, strata_test row, const cha
 }
 
 static strata_status emit_variable(strata_context *ctx, const strata_config *config,
-                                   const labelling *by, variable v, strata_sample kind,
-                                   test_list *list)
+                                   const labelling *by, variable v, test_list *list)
 {
     strata_status rc = STRATA_OK;
     const strata_cell *cells = by->cells + (int64_t)v * by->groups;
     const strata_cell *ranks = by->ranks + (int64_t)v * by->groups;
-    strata_test row = {.sample = kind, .grouping = by->grouping, .n = by->n};
+    strata_test row = {.sample = by->kind[v], .grouping = by->grouping, .n = by->n};
     snprintf(row.variable, sizeof row.variable, "%s", variable_name(v));
-    if (kind == STRATA_SAMPLE_EXTERNAL) /* no feature, yet no independent source either */
+    if (row.sample == STRATA_SAMPLE_EXTERNAL) /* no feature, yet no independent source either */
         note_add(row.note, sizeof row.note, "same purchase log");
     note_left_out(by, row.note, sizeof row.note);
     STRATA_TRY(emit_headline(ctx, config, cells, by, row, list));
     strata_anova anova;
     strata_stats_anova(cells, by->groups, &anova);
     STRATA_TRY(emit_beside(ctx, row, "anova", "eta_squared", &anova.test, list));
+    if (row.sample == STRATA_SAMPLE_DESCRIPTIVE)
+        return STRATA_OK;
     strata_test_result kruskal;
     strata_stats_kruskal_wallis(ranks, by->groups, &kruskal);
     STRATA_TRY(emit_beside(ctx, row, "kruskal_wallis", "epsilon_squared", &kruskal, list));
@@ -142,22 +143,13 @@ done:
 }
 
 strata_status sample_emit(strata_context *ctx, const strata_config *config,
-                          const sample_data *sample,
-                          bool (*made_from)[STRATA_COLUMN_COUNT], test_list *list)
+                          const sample_data *sample, test_list *list)
 {
     strata_status rc = STRATA_OK;
-    for (int l = 0; l < LABELLINGS; l++) {
-        const labelling *by = &sample->by[l];
-        for (int v = 0; v < VARIABLE_COUNT; v++) {
-            if (!by->present || !sample->tested[v])
-                continue;
-            strata_sample kind = !made_from ? STRATA_SAMPLE_HOLDOUT
-                                 : variable_is_external((variable)v, made_from[l])
-                                     ? STRATA_SAMPLE_EXTERNAL
-                                     : STRATA_SAMPLE_DESCRIPTIVE;
-            STRATA_TRY(emit_variable(ctx, config, by, (variable)v, kind, list));
-        }
-    }
+    for (int l = 0; l < LABELLINGS; l++)
+        for (int v = 0; v < VARIABLE_COUNT; v++)
+            if (sample->by[l].present && sample->tested[v])
+                STRATA_TRY(emit_variable(ctx, config, &sample->by[l], (variable)v, list));
 done:
     return rc;
 }

@@ -61,8 +61,8 @@ static strata_gate gate_coverage(const strata_config *config, const strata_strat
     return gate;
 }
 
-/* Valid is what could be read as a transaction. What a cleaning rule drops, or what lies outside the
- * window or is there twice, was a valid row; its own counts tell of it. */
+/* Valid is what could be read as a transaction. What a cleaning rule drops, or what lies outside
+ * the window or is there twice, was a valid row; its own counts tell of it. */
 static strata_gate gate_valid_rows(const strata_config *config, const strata_accounting *rows)
 {
     strata_gate gate = gate_of("min_valid_rows", config->gates.min_valid_rows);

@@ -32,7 +32,8 @@ const char *strata_grouping_name(strata_grouping grouping)
 }
 
 /* Which user columns made the segments and which the clusters. */
-static void find_origins(const strata_config *config, bool made_from[LABELLINGS][STRATA_COLUMN_COUNT])
+static void find_origins(const strata_config *config,
+                         bool made_from[LABELLINGS][STRATA_COLUMN_COUNT])
 {
     memset(made_from, 0, LABELLINGS * sizeof *made_from);
     for (int32_t s = 0; s < config->n_segments; s++)
@@ -221,8 +222,8 @@ static strata_status emit_tables(strata_context *ctx, const tables *t,
     }
     row = (strata_test){.grouping = STRATA_BY_REGION, .n = t->users};
     for (int l = 0; l < LABELLINGS && t->region_segment.rows > 0; l++) {
-        row.sample = made_from[l][STRATA_REGION_CODE] ? STRATA_SAMPLE_DESCRIPTIVE
-                                                      : STRATA_SAMPLE_EXTERNAL;
+        row.sample =
+            made_from[l][STRATA_REGION_CODE] ? STRATA_SAMPLE_DESCRIPTIVE : STRATA_SAMPLE_EXTERNAL;
         snprintf(row.variable, sizeof row.variable, "%s", l == 0 ? "segment" : "cluster");
         tab = l == 0 ? &t->region_segment : &t->region_cluster;
         if (tab->columns > 0)
@@ -237,6 +238,7 @@ typedef struct collected {
     tables tables;
     sample_data now, later;
     bool has_later;
+    bool made_from[LABELLINGS][STRATA_COLUMN_COUNT];
 } collected;
 
 static void collected_release(collected *c)
@@ -247,17 +249,15 @@ static void collected_release(collected *c)
 }
 
 /* Not collective. */
-static strata_status emit_all(strata_context *ctx, const strata_config *config, const collected *c,
+static strata_status emit_all(strata_context *ctx, const strata_config *config, collected *c,
                               strata_significance *out)
 {
     strata_status rc = STRATA_OK;
-    bool made_from[LABELLINGS][STRATA_COLUMN_COUNT];
     test_list list = {0};
-    find_origins(config, made_from);
     if (c->has_later)
-        STRATA_TRY(sample_emit(ctx, config, &c->later, NULL, &list));
-    STRATA_TRY(sample_emit(ctx, config, &c->now, made_from, &list));
-    STRATA_TRY(emit_tables(ctx, &c->tables, made_from, out, &list));
+        STRATA_TRY(sample_emit(ctx, config, &c->later, &list));
+    STRATA_TRY(sample_emit(ctx, config, &c->now, &list));
+    STRATA_TRY(emit_tables(ctx, &c->tables, c->made_from, out, &list));
     STRATA_TRY(tests_decide(ctx, config, &list));
     out->tests = list.tests;
     out->n_tests = (int32_t)list.n;
@@ -278,14 +278,15 @@ strata_status strata_significance_run(strata_context *ctx, const strata_config *
     sample_source now = {.users = users,
                          .segment_codes = users->column[STRATA_SEGMENT_CODE],
                          .cluster_ids = users->column[STRATA_CLUSTER_ID],
-                         .k = k};
+                         .k = k,
+                         .made_from = c.made_from};
+    find_origins(config, c.made_from);
     STRATA_TRY(count_tables(ctx, config, population, users, k, &c.tables));
     if (holdout) {
         sample_source later = {.users = holdout->later,
                                .segment_codes = holdout->segment_codes,
                                .cluster_ids = holdout->cluster_ids,
-                               .k = holdout->k,
-                               .holdout = true};
+                               .k = holdout->k};
         STRATA_TRY(sample_collect(ctx, config, &later, &c.later));
     }
     STRATA_TRY(sample_collect(ctx, config, &now, &c.now));

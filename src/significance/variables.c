@@ -36,8 +36,8 @@ bool variable_present(const strata_users *users, variable v)
 
 bool variable_is_external(variable v, const bool made_from[STRATA_COLUMN_COUNT])
 {
-    /* Of the columns that a rule or the clustering may use, only these two look at the first purchase;
-     * everything else about purchases is a function of what made the groups. */
+    /* Of the columns that a rule or the clustering may use, only these two look at the first
+     * purchase; everything else about purchases is a function of what made the groups. */
     return v == VARIABLE_TENURE && !made_from[STRATA_FIRST_DAY] && !made_from[STRATA_MONTHLY_MEAN];
 }
 
@@ -47,6 +47,13 @@ static void fill_days(const strata_users *users, variable v, int64_t *x)
     bool tenure = v == VARIABLE_TENURE;
     for (int64_t i = 0; i < users->n_local; i++)
         x[i] = tenure ? (int64_t)users->as_of - days[i] : days[i];
+}
+
+/* The nearest integer; what does not fit 63 bits ends at their edge. */
+static int64_t nearest(double value)
+{
+    const double edge = 0x1p63 - 1024;
+    return fabs(value) < edge ? (int64_t)rint(value) : value > 0 ? INT64_MAX : -INT64_MAX;
 }
 
 void variable_fill(const strata_users *users, variable v, int32_t decimals, int shift, int64_t *x)
@@ -64,7 +71,7 @@ void variable_fill(const strata_users *users, variable v, int32_t decimals, int 
     const double *values = users->column[table[v].column];
     double unit = table[v].ratio ? ldexp(1, shift) : (double)strata_power_of_ten(decimals);
     for (int64_t i = 0; i < users->n_local; i++)
-        x[i] = (int64_t)rint(values[i] * unit);
+        x[i] = nearest(values[i] * unit);
 }
 
 strata_status variable_shifts(strata_context *ctx, const strata_users *users, int *shifts)

@@ -44,9 +44,9 @@ static partition_of_squares split_squares(const strata_cell *cells, int32_t grou
         if (cells[g].n == 0)
             continue;
         /* S_i N - S n_i: no digit is lost, however large the common mean. */
-        quad difference = wide_to_quad(
-            wide_subtract(wide_multiply(wide_from_i128(cells[g].sum), n),
-                          wide_multiply(sum, wide_from_i128(cells[g].n))));
+        quad difference =
+            wide_to_quad(wide_subtract(wide_multiply(wide_from_i128(cells[g].sum), n),
+                                       wide_multiply(sum, wide_from_i128(cells[g].n))));
         split.between += difference * difference / (quad)cells[g].n;
         split.within += cell_sum_of_squares(&cells[g]);
         split.varies_within = split.varies_within || !wide_is_zero(cell_deviation(&cells[g]));
@@ -100,8 +100,7 @@ void strata_stats_anova(const strata_cell *cells, int32_t groups, strata_anova *
     out->test.statistic = (double)(ms_between / ms_within);
     out->test.df1 = (double)df1;
     out->test.df2 = (double)df2;
-    out->test.ln_p =
-        strata_stats_ln_tail_f(out->test.statistic, out->test.df1, out->test.df2);
+    out->test.ln_p = strata_stats_ln_tail_f(out->test.statistic, out->test.df1, out->test.df2);
 }
 
 static strata_undefined welch_undefined(const strata_cell *cells, int32_t groups,

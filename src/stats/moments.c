@@ -32,8 +32,8 @@ void strata_cell_merge(strata_cell *into, const strata_cell *cell)
     into->squares = wide_add(into->squares, cell->squares);
 }
 
-/* On the wire a cell is n, 4 limbs of the sum and 8 of the squares, 32 bits each: their sums over up to
- * 2^31 ranks fit, and carries are settled afterwards. */
+/* On the wire a cell is n, 4 limbs of the sum and 8 of the squares, 32 bits each: their sums over
+ * up to 2^31 ranks fit, and carries are settled afterwards. */
 enum { SUM_LIMBS = 4, SQUARE_LIMBS = 8, WIRE = 1 + SUM_LIMBS + SQUARE_LIMBS };
 
 static void pack(const strata_cell *cell, int64_t *wire)

@@ -1,7 +1,7 @@
 /* quad.h: 113-bit floating point and 256-bit integers, private to the stats room.
  *
- * _Float128 is computed in software (libgcc, and glibc's *f128 functions on top of it), hence the same
- * bits on every processor; the numbers of tests are small, so its cost does not matter. */
+ * _Float128 is computed in software (libgcc, and glibc's *f128 functions on top of it), hence the
+ * same bits on every processor; the numbers of tests are small, so its cost does not matter. */
 #ifndef STRATA_STATS_QUAD_H
 #define STRATA_STATS_QUAD_H
 

@@ -130,8 +130,8 @@ static double mutual_information_of(const int64_t *counts, int32_t rows, int32_t
         for (int32_t c = 0; c < columns; c++) {
             int64_t count = counts[(int64_t)r * columns + c];
             if (count > 0)
-                sum += (quad)count * logf128((quad)count * (quad)m->all / (quad)m->row[r] /
-                                             (quad)m->column[c]);
+                sum += (quad)count *
+                       logf128((quad)count * (quad)m->all / (quad)m->row[r] / (quad)m->column[c]);
         }
     quad mean = (entropy(m->row, rows, m->all) + entropy(m->column, columns, m->all)) / 2;
     if (mean == 0)

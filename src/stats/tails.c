@@ -1,5 +1,5 @@
-/* Log tails. GSL has none, and its F tail is 1 - P for df1 < 20 and large df2, that is: zero or noise
- * where the job works. */
+/* Log tails. GSL has none, and its F tail is 1 - P for df1 < 20 and large df2, that is: zero or
+ * noise where the job works. */
 #include "stats/quad.h"
 
 /* Some sqrt(df) terms are needed near the mean: 1e6 at the end of the stated range. */
@@ -9,8 +9,8 @@ static const double df_max = 1e12;
 static const quad converged = 1e-32f128;
 static const quad smallest = 1e-4000f128; /* stands in for a zero denominator */
 
-/* One step of Lentz's method: the fraction continues with a / (b + ...). Returns the factor by which
- * the value changes. */
+/* One step of Lentz's method: the fraction continues with a / (b + ...). Returns the factor by
+ * which the value changes. */
 static quad lentz_step(quad a, quad b, quad *c, quad *d)
 {
     *c = b + a / *c;
@@ -47,8 +47,7 @@ static quad beta_fraction(quad a, quad b, quad y)
 static quad ln_beta_density(quad a, quad b, quad x, quad y)
 {
     int sign;
-    quad ln_beta =
-        lgammaf128_r(a, &sign) + lgammaf128_r(b, &sign) - lgammaf128_r(a + b, &sign);
+    quad ln_beta = lgammaf128_r(a, &sign) + lgammaf128_r(b, &sign) - lgammaf128_r(a + b, &sign);
     quad ln_x = x > 0.5f128 ? log1pf128(-y) : logf128(x);
     quad ln_y = y > 0.5f128 ? log1pf128(-x) : logf128(y);
     return a * ln_x + b * ln_y - ln_beta;
@@ -162,7 +161,8 @@ double strata_stats_ln_tail_t(double t, double df)
     if (isinf(t))
         return t > 0 ? -INFINITY : 0;
     quad square = (quad)t * (quad)t, all = square + (quad)df;
-    return one_side(ln_beta_regularised((quad)df / 2, 0.5f128, (quad)df / all, square / all), t > 0);
+    return one_side(ln_beta_regularised((quad)df / 2, 0.5f128, (quad)df / all, square / all),
+                    t > 0);
 }
 
 double strata_stats_log10_from_ln(double ln_p)

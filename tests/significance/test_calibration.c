@@ -1,6 +1,6 @@
-/* Are our own tests honest? On pure noise, labels frozen on one period and tested on a later one must
- * raise a false alarm in 5 of 100 cases or so; tested on the data that made them they always do. Random
- * numbers are a function of the seed, so the counts below are the same in every run. */
+/* Are our own tests honest? On pure noise, labels frozen on one period and tested on a later one
+ * must raise a false alarm in 5 of 100 cases or so; tested on the data that made them they always
+ * do. Random numbers are a function of the seed, so the counts below are the same in every run. */
 #include "significance/world.h"
 
 enum { USERS = 400 };
@@ -47,7 +47,8 @@ static bool claims_anything(const strata_significance *s, strata_sample sample)
     return false;
 }
 
-/* Of m honest tests at 0.05, at most 0.05 m + 3.3 standard deviations raise an alarm (1 in 1000). */
+/* Of m honest tests at 0.05, at most 0.05 m + 3.3 standard deviations raise an alarm (1 in
+ * 1000). */
 static void assert_honest(const char *what, int alarms_seen, int m)
 {
     double expected = 0.05 * m, deviation = sqrt(m * 0.05 * 0.95);
@@ -83,7 +84,8 @@ static void test_false_alarms(void **state)
     assert_honest("hold-out, largest, ranks", ranks, repetitions);
     assert_honest("external, tenure, Welch", tenure, repetitions);
     assert_int_equal(same_data, repetitions);
-    /* Holm's promise: in all the tests of a sample together, a false claim in 5 of 100 runs at most. */
+    /* Holm's promise: in all the tests of a sample together, a false claim in 5 of 100 runs at
+     * most. */
     print_message("runs with a false claim: hold-out %d, external %d, descriptive %d\n",
                   claims[STRATA_SAMPLE_HOLDOUT], claims[STRATA_SAMPLE_EXTERNAL],
                   claims[STRATA_SAMPLE_DESCRIPTIVE]);

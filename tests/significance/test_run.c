@@ -148,8 +148,9 @@ static void test_what_is_tested(void **state)
     world_make(&w, mixed, 7, WORLD_ROWS * ctx.rank / ctx.size,
                WORLD_ROWS * (ctx.rank + 1) / ctx.size);
     strata_significance s = world_run(&ctx, &w, true);
-    /* hold-out 5 variables, whole window 7, each by 2 groupings with 3 tests; 3 + 2 rows of tables. */
-    assert_int_equal(s.n_tests, (5 + 7) * 2 * 3 + 5);
+    /* Hold-out 5 variables and tenure with 3 tests, 6 descriptive ones with 2, by 2 groupings;
+     * tables. */
+    assert_int_equal(s.n_tests, ((5 + 1) * 3 + 6 * 2) * 2 + 5);
     int64_t in_fit = 0, taken = 0;
     for (int64_t row = 0; row < WORLD_ROWS; row++) {
         world_row r = mixed(row, 7);
@@ -164,7 +165,7 @@ static void test_what_is_tested(void **state)
     assert_true(t->significant && t->log10_p < -20 && t->log10_p_adjusted > t->log10_p);
     assert_string_equal(t->note, "6 of 6 pairs differ");
     assert_string_equal(t->effect_name, "omega_squared");
-    t = find_test(&s, STRATA_SAMPLE_DESCRIPTIVE, STRATA_BY_SEGMENT, "monetary", "kruskal_wallis");
+    t = find_test(&s, STRATA_SAMPLE_DESCRIPTIVE, STRATA_BY_SEGMENT, "monetary", "anova");
     assert_non_null(t);
     assert_int_equal(t->n, taken);
     char wanted[96];
@@ -196,7 +197,7 @@ static void test_what_is_tested(void **state)
     s = world_run(&ctx, &w, false);
     assert_null(find_test(&s, STRATA_SAMPLE_EXTERNAL, STRATA_BY_CLUSTER, "tenure", "welch_anova"));
     assert_null(find_test(&s, STRATA_SAMPLE_EXTERNAL, STRATA_BY_SEGMENT, "tenure", "welch_anova"));
-    assert_int_equal(s.n_tests, 7 * 2 * 3 + 5);
+    assert_int_equal(s.n_tests, 7 * 2 * 2 + 5);
     strata_significance_release(&s);
     world_free(&w);
 }
@@ -204,14 +205,18 @@ static void test_what_is_tested(void **state)
 /* InsectSprays as orders by cluster. */
 static world_row sprays(int64_t row, uint64_t seed)
 {
-    static const int8_t counts[72] = {
-        10, 7,  20, 14, 14, 12, 10, 23, 17, 20, 14, 13, 11, 17, 21, 11, 16, 14, 17, 17, 19, 21, 7,  13,
-        0,  1,  7,  2,  3,  1,  2,  1,  3,  0,  1,  4,  3,  5,  12, 6,  4,  3,  5,  5,  5,  5,  2,  4,
-        3,  5,  3,  5,  3,  6,  1,  1,  3,  2,  6,  4,  11, 9,  15, 22, 15, 16, 13, 10, 26, 26, 24, 13};
+    static const int8_t counts[72] = {10, 7,  20, 14, 14, 12, 10, 23, 17, 20, 14, 13, 11, 17, 21,
+                                      11, 16, 14, 17, 17, 19, 21, 7,  13, 0,  1,  7,  2,  3,  1,
+                                      2,  1,  3,  0,  1,  4,  3,  5,  12, 6,  4,  3,  5,  5,  5,
+                                      5,  2,  4,  3,  5,  3,  5,  3,  6,  1,  1,  3,  2,  6,  4,
+                                      11, 9,  15, 22, 15, 16, 13, 10, 26, 26, 24, 13};
     (void)seed;
     return (world_row){.segment = 10,
                        .cluster = (int16_t)(row / 12),
+                       .frozen_segment = 10,
+                       .frozen_cluster = (int16_t)(row / 12),
                        .frequency = counts[row],
+                       .later_frequency = counts[row],
                        .money = 700,
                        .tenure = 5};
 }
@@ -222,21 +227,21 @@ static void test_known_answers(void **state)
     world w;
     world_make(&w, sprays, 0, 72 * ctx.rank / ctx.size, 72 * (ctx.rank + 1) / ctx.size);
     w.k = 6;
-    strata_significance s = world_run(&ctx, &w, false);
+    strata_significance s = world_run(&ctx, &w, true);
     const strata_sample kind = STRATA_SAMPLE_DESCRIPTIVE;
     const strata_test *t = find_test(&s, kind, STRATA_BY_CLUSTER, "frequency", "welch_anova");
     assert_near(t->statistic, 36.0654438935773, 1e-13);
     assert_near(t->df2, 30.0425605087674, 1e-13);
     t = find_test(&s, kind, STRATA_BY_CLUSTER, "frequency", "anova");
     assert_near(t->statistic, 34.7022820554917, 1e-13);
-    t = find_test(&s, kind, STRATA_BY_CLUSTER, "frequency", "kruskal_wallis");
+    t = find_test(&s, STRATA_SAMPLE_HOLDOUT, STRATA_BY_CLUSTER, "frequency", "kruskal_wallis");
     assert_near(t->statistic, 54.6913446223714, 1e-13);
     /* All alike: nothing to test, and said so. */
     t = find_test(&s, kind, STRATA_BY_CLUSTER, "monetary", "welch_anova");
     assert_true(isnan(t->statistic) && isnan(t->p_value) && isnan(t->log10_p_adjusted));
     assert_string_equal(t->note, "all values are equal");
     /* One segment holds everybody. */
-    t = find_test(&s, kind, STRATA_BY_SEGMENT, "frequency", "kruskal_wallis");
+    t = find_test(&s, STRATA_SAMPLE_HOLDOUT, STRATA_BY_SEGMENT, "frequency", "kruskal_wallis");
     assert_true(isnan(t->statistic));
     assert_string_equal(t->note, "fewer than two groups");
     assert_true(s.adjusted_rand == 0 && s.normalised_mutual_information == 0);

@@ -1,5 +1,5 @@
-/* A made-up population for the tests of the significance room: every value is a function of the global
- * row, so that any partition of the rows is the same population. */
+/* A made-up population for the tests of the significance room: every value is a function of the
+ * global row, so that any partition of the rows is the same population. */
 #ifndef STRATA_TEST_WORLD_H
 #define STRATA_TEST_WORLD_H
 
@@ -17,10 +17,16 @@
 #include "strata/memory.h"
 #include "strata/significance.h"
 
-enum { WORLD_ROWS = 3000, WORLD_SEGMENTS = 4, WORLD_DECIMALS = 2, AS_OF = 10000, HOLDOUT_DAYS = 90 };
+enum {
+    WORLD_ROWS = 3000,
+    WORLD_SEGMENTS = 4,
+    WORLD_DECIMALS = 2,
+    AS_OF = 10000,
+    HOLDOUT_DAYS = 90
+};
 
 typedef struct world_row {
-    int16_t region, segment, cluster;   /* segment: a code of the rules or -1 */
+    int16_t region, segment, cluster; /* segment: a code of the rules or -1 */
     int16_t frozen_segment, frozen_cluster;
     int32_t recency, frequency, tenure; /* days, orders, days */
     int64_t money, largest;             /* 10^-decimals */
@@ -115,7 +121,8 @@ static inline void world_configure(strata_config *config)
 }
 
 /* Rows [first, last) of the population that make and seed describe. */
-static inline void world_make(world *w, world_maker make, uint64_t seed, int64_t first, int64_t last)
+static inline void world_make(world *w, world_maker make, uint64_t seed, int64_t first,
+                              int64_t last)
 {
     int64_t n = last - first;
     memset(w, 0, sizeof *w);
@@ -160,8 +167,8 @@ static inline strata_significance world_run(strata_context *ctx, const world *w,
 }
 
 static inline const strata_test *find_test(const strata_significance *s, strata_sample sample,
-                                    strata_grouping grouping, const char *variable,
-                                    const char *test)
+                                           strata_grouping grouping, const char *variable,
+                                           const char *test)
 {
     for (int32_t t = 0; t < s->n_tests; t++)
         if (s->tests[t].sample == sample && s->tests[t].grouping == grouping &&

@@ -6,9 +6,12 @@
 
 enum { SPRAYS = 6, PLANTS = 3 };
 static const int64_t insect_sprays[SPRAYS][12] = {
-    {10, 7, 20, 14, 14, 12, 10, 23, 17, 20, 14, 13}, {11, 17, 21, 11, 16, 14, 17, 17, 19, 21, 7, 13},
-    {0, 1, 7, 2, 3, 1, 2, 1, 3, 0, 1, 4},            {3, 5, 12, 6, 4, 3, 5, 5, 5, 5, 2, 4},
-    {3, 5, 3, 5, 3, 6, 1, 1, 3, 2, 6, 4},            {11, 9, 15, 22, 15, 16, 13, 10, 26, 26, 24, 13},
+    {10, 7, 20, 14, 14, 12, 10, 23, 17, 20, 14, 13},
+    {11, 17, 21, 11, 16, 14, 17, 17, 19, 21, 7, 13},
+    {0, 1, 7, 2, 3, 1, 2, 1, 3, 0, 1, 4},
+    {3, 5, 12, 6, 4, 3, 5, 5, 5, 5, 2, 4},
+    {3, 5, 3, 5, 3, 6, 1, 1, 3, 2, 6, 4},
+    {11, 9, 15, 22, 15, 16, 13, 10, 26, 26, 24, 13},
 };
 static const int64_t plant_growth[PLANTS][10] = {
     {417, 558, 518, 611, 450, 461, 517, 453, 533, 514},
@@ -34,8 +37,9 @@ static void test_insect_sprays(void **state)
     ASSERT_NEAR(anova.test.statistic, 34.7022820554917, 1e-14);
     assert_true(anova.test.df1 == 5 && anova.test.df2 == 66);
     ASSERT_NEAR(anova.test.effect, anova.ss_between / (anova.ss_between + anova.ss_within), 1e-15);
-    ASSERT_NEAR(anova.omega_squared, (anova.ss_between - 5 * anova.ms_within) /
-                                         (anova.ss_between + anova.ss_within + anova.ms_within),
+    ASSERT_NEAR(anova.omega_squared,
+                (anova.ss_between - 5 * anova.ms_within) /
+                    (anova.ss_between + anova.ss_within + anova.ms_within),
                 1e-15);
     strata_stats_welch(cells, SPRAYS, &welch);
     ASSERT_NEAR(welch.statistic, 36.0654438935773, 1e-14);
@@ -99,7 +103,8 @@ static void test_plant_growth(void **state)
     strata_context_release(&ctx);
 }
 
-/* A common offset of 2^60 and a scale change nothing but rounding of the inputs, which there is none. */
+/* A common offset of 2^60 and a scale change nothing but rounding of the inputs, which there is
+ * none. */
 static void test_offset_changes_nothing(void **state)
 {
     (void)state;
@@ -180,10 +185,8 @@ static void test_degenerate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_insect_sprays),
-        cmocka_unit_test(test_kruskal_wallis),
-        cmocka_unit_test(test_plant_growth),
-        cmocka_unit_test(test_offset_changes_nothing),
+        cmocka_unit_test(test_insect_sprays), cmocka_unit_test(test_kruskal_wallis),
+        cmocka_unit_test(test_plant_growth),  cmocka_unit_test(test_offset_changes_nothing),
         cmocka_unit_test(test_degenerate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The NIST StRD one-way ANOVA sets, read as decimals, through the moments and the analysis that the job
- * uses: every certified number to 14 digits and more. Skipped where the data are missing. */
+/* The NIST StRD one-way ANOVA sets, read as decimals, through the moments and the analysis that the
+ * job uses: every certified number to 14 digits and more. Skipped where the data are missing. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -62,6 +62,17 @@ static void test_agreement(void **state)
     assert_true(isnan(rand) && isnan(mutual));
 }
 
+/* The 3 clusters of iris against its species; scikit-learn gives the same two numbers. */
+static void test_iris(void **state)
+{
+    (void)state;
+    static const int64_t counts[] = {50, 0, 0, 0, 48, 2, 0, 14, 36};
+    double rand, mutual;
+    assert_int_equal(strata_stats_agreement(&ctx, counts, 3, 3, &rand, &mutual), STRATA_OK);
+    ASSERT_NEAR(rand, .7302382722834697, 4e-16);
+    ASSERT_NEAR(mutual, .7581756800057784, 1e-15);
+}
+
 /* Counts near the top of the stated range: products of pairs need 160 bits. */
 static void test_agreement_of_many(void **state)
 {
@@ -103,7 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agresti),   cmocka_unit_test(test_chi_squared_edges),
         cmocka_unit_test(test_agreement), cmocka_unit_test(test_agreement_of_many),
-        cmocka_unit_test(test_holm),
+        cmocka_unit_test(test_iris),      cmocka_unit_test(test_holm),
     };
     if (strata_context_init(&ctx, MPI_COMM_NULL) != STRATA_OK)
         return 1;
