@@ -36,7 +36,7 @@ static strata_status label_local(strata_context *ctx, const strata_config *confi
     STRATA_TRY(strata_alloc(ctx, n, sizeof *by->index, &by->index));
     STRATA_TRY(strata_calloc(ctx, by->groups + 1, sizeof **sizes, sizes));
     for (int64_t i = 0; i < n; i++) {
-        int16_t group = codes[i] == STRATA_NOT_IN_FIT ? -1 : map[codes[i] - INT16_MIN];
+        int16_t group = map[codes[i] - INT16_MIN];
         by->index[i] = group;
         if (codes[i] != STRATA_NOT_IN_FIT)
             (*sizes)[group >= 0 ? group : by->groups]++;

@@ -141,6 +141,39 @@ static double plain_welch_of_later_money(void)
     return between / (1 + 2 * 2 * lambda / 15);
 }
 
+/* Kruskal and Wallis's H of the later money by frozen label, by counting, with the tie correction
+ * of the textbook. */
+static double plain_kruskal_of_later_money(bool by_segment)
+{
+    static double value[WORLD_ROWS];
+    static int label[WORLD_ROWS];
+    int n = 0;
+    double sums[5] = {0}, sizes[5] = {0}, ties = 0, h = 0;
+    for (int64_t row = 0; row < WORLD_ROWS; row++) {
+        world_row r = mixed(row, 7);
+        int group = by_segment ? r.frozen_segment / 10 : r.frozen_cluster;
+        bool tested = by_segment ? r.frozen_segment > 0 && r.frozen_segment != 40 : group >= 0;
+        if (tested) {
+            value[n] = (double)r.later_money;
+            label[n++] = group;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        double smaller = 0, equal = 0;
+        for (int j = 0; j < n; j++) {
+            smaller += value[j] < value[i];
+            equal += value[j] == value[i];
+        }
+        sums[label[i]] += smaller + (equal + 1) / 2;
+        sizes[label[i]]++;
+        ties += equal * equal - 1;
+    }
+    for (int g = 0; g < 5; g++)
+        h += sizes[g] > 0 ? sums[g] * sums[g] / sizes[g] : 0;
+    h = 12 * h / ((double)n * (n + 1)) - 3 * (n + 1);
+    return h / (1 - ties / ((double)n * n * n - n));
+}
+
 static void test_what_is_tested(void **state)
 {
     (void)state;
@@ -164,6 +197,11 @@ static void test_what_is_tested(void **state)
     assert_near(t->statistic, plain_welch_of_later_money(), 1e-9);
     assert_true(t->significant && t->log10_p < -20 && t->log10_p_adjusted > t->log10_p);
     assert_string_equal(t->note, "6 of 6 pairs differ");
+    t = find_test(&s, STRATA_SAMPLE_HOLDOUT, STRATA_BY_CLUSTER, "monetary", "kruskal_wallis");
+    assert_near(t->statistic, plain_kruskal_of_later_money(false), 1e-9);
+    t = find_test(&s, STRATA_SAMPLE_HOLDOUT, STRATA_BY_SEGMENT, "monetary", "kruskal_wallis");
+    assert_near(t->statistic, plain_kruskal_of_later_money(true), 1e-9);
+    t = find_test(&s, STRATA_SAMPLE_HOLDOUT, STRATA_BY_CLUSTER, "monetary", "welch_anova");
     assert_string_equal(t->effect_name, "omega_squared");
     t = find_test(&s, STRATA_SAMPLE_DESCRIPTIVE, STRATA_BY_SEGMENT, "monetary", "anova");
     assert_non_null(t);
