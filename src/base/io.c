@@ -22,7 +22,7 @@ strata_status strata_io_open_read(strata_context *ctx, const char *path, int *fd
     if (strata_fault_strikes(ctx, "io.open"))
         errno = EIO;
     else
-        handle = open(path, O_RDONLY | O_CLOEXEC);
+        handle = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block, see below */
     if (handle < 0)
         STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: %s", path, strerror(errno));
     if (fstat(handle, &info) != 0)
@@ -83,6 +83,20 @@ strata_status strata_io_create(strata_context *ctx, const char *path, int *fd)
     return STRATA_OK;
 }
 
+strata_status strata_io_open_write(strata_context *ctx, const char *path, int *fd)
+{
+    int handle = -1;
+    if (strata_fault_strikes(ctx, "io.open"))
+        errno = EIO;
+    else
+        handle = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (handle < 0)
+        return strata_context_fail(ctx, STRATA_ERR_IO, __FILE__, __LINE__,
+                                   "%s: cannot open it for writing: %s", path, strerror(errno));
+    *fd = handle;
+    return STRATA_OK;
+}
+
 strata_status strata_io_size(strata_context *ctx, int fd, const char *path, int64_t *size)
 {
     struct stat info;
@@ -118,19 +132,32 @@ strata_status strata_io_pread(strata_context *ctx, int fd, const char *path, voi
     return STRATA_OK;
 }
 
-strata_status strata_io_write(strata_context *ctx, int fd, const char *path, const void *buffer,
-                              int64_t bytes)
+/* Writes up to bytes at offset, or at the file's position if offset is negative; as write(2). */
+static ssize_t write_some(strata_context *ctx, int fd, const void *buffer, int64_t bytes,
+                          int64_t offset)
 {
-    int64_t total = 0;
-    while (total < bytes) {
-        int64_t ask = bytes - total < transfer_bytes ? bytes - total : transfer_bytes;
-        ssize_t n = -1;
-        if (strata_fault_shortens(ctx, "io.write"))
-            errno = ENOSPC;
-        else if (strata_fault_strikes(ctx, "io.write"))
-            errno = EIO;
-        else
-            n = write(fd, (const char *)buffer + total, (size_t)ask);
+    int64_t ask = bytes < transfer_bytes ? bytes : transfer_bytes;
+    bool half = strata_fault_shortens(ctx, "io.write"); /* a disk that fills up in the middle */
+    if (strata_fault_strikes(ctx, "io.write")) {
+        errno = EIO;
+        return -1;
+    }
+    if (half)
+        ask /= 2;
+    ssize_t n = offset < 0 ? write(fd, buffer, (size_t)ask) : pwrite(fd, buffer, (size_t)ask, offset);
+    if (half || n == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return n;
+}
+
+static strata_status write_all(strata_context *ctx, int fd, const char *path, const void *buffer,
+                               int64_t bytes, int64_t offset)
+{
+    for (int64_t total = 0; total < bytes;) {
+        ssize_t n = write_some(ctx, fd, (const char *)buffer + total, bytes - total,
+                               offset < 0 ? -1 : offset + total);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -141,6 +168,21 @@ strata_status strata_io_write(strata_context *ctx, int fd, const char *path, con
         total += n;
     }
     return STRATA_OK;
+}
+
+strata_status strata_io_write(strata_context *ctx, int fd, const char *path, const void *buffer,
+                              int64_t bytes)
+{
+    return write_all(ctx, fd, path, buffer, bytes, -1);
+}
+
+strata_status strata_io_pwrite(strata_context *ctx, int fd, const char *path, const void *buffer,
+                               int64_t bytes, int64_t offset)
+{
+    if (offset < 0)
+        return strata_context_fail(ctx, STRATA_ERR_INTERNAL, __FILE__, __LINE__,
+                                   "%s: a write at byte %lld", path, (long long)offset);
+    return write_all(ctx, fd, path, buffer, bytes, offset);
 }
 
 strata_status strata_io_sync(strata_context *ctx, int fd, const char *path)
@@ -193,6 +235,25 @@ strata_status strata_io_rename(strata_context *ctx, const char *from, const char
         errno = EIO;
     else
         code = rename(from, to);
+    if (code != 0)
+        return strata_context_fail(ctx, STRATA_ERR_IO, __FILE__, __LINE__,
+                                   "renaming %s to %s failed: %s", from, to, strerror(errno));
+    return sync_directory_of(ctx, to);
+}
+
+strata_status strata_io_rename_new(strata_context *ctx, const char *from, const char *to)
+{
+    int code = -1;
+    if (strata_fault_strikes(ctx, "io.rename")) {
+        errno = EIO;
+    } else {
+        code = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+        if (code != 0 && (errno == EINVAL || errno == ENOSYS)) { /* not every file system can */
+            code = link(from, to);
+            if (code == 0)
+                code = unlink(from);
+        }
+    }
     if (code != 0)
         return strata_context_fail(ctx, STRATA_ERR_IO, __FILE__, __LINE__,
                                    "renaming %s to %s failed: %s", from, to, strerror(errno));
