@@ -3,6 +3,7 @@
 #define STRATA_COMMANDS_TABLE_H
 
 #define STRATA_COMMANDS(X)                                                                         \
+    X(generate)                                                                                    \
     X(help)                                                                                        \
     X(version)                                                                                     \
     X(build_info)
