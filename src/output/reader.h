@@ -1,0 +1,23 @@
+/* reader.h: private to the output room. */
+#ifndef STRATA_OUTPUT_READER_H
+#define STRATA_OUTPUT_READER_H
+
+#include "output/manifest.h"
+#include "output/writer.h"
+
+typedef struct reader_table {
+    char *path; /* owned */
+    strata_table_view view;
+} reader_table;
+
+struct strata_reader {
+    char *path; /* owned */
+    hid_t file;
+    int64_t bytes;
+    manifest content;
+    reader_table **tables; /* views handed out; owned */
+    int32_t n_tables;
+    int64_t tables_capacity;
+};
+
+#endif
