@@ -23,9 +23,14 @@ void strata_pseudonymiser_destroy(strata_pseudonymiser **pseudonymiser);
 
 /* 128-bit BLAKE2b (RFC 7693) of an id, keyed with the file's key: up to 64 bytes of it are the BLAKE2b
  * key as they are, a longer one is replaced by its 64-byte BLAKE2b. Without key in plain mode. 16
- * bytes. About 0.25 us. Not collective, thread-compatible. */
+ * bytes. About 0.4 us. Not collective, thread-compatible. */
 void strata_pseudonym(const strata_pseudonymiser *pseudonymiser, const char *id, int64_t length,
                       uint8_t out[16]);
+
+/* The same for many ids [count] with their lengths: about 0.05 us each, where they have 1..128 bytes.
+ * Not collective, thread-compatible. */
+void strata_pseudonym_many(const strata_pseudonymiser *pseudonymiser, const char *const *ids,
+                           const int64_t *lengths, int64_t count, uint8_t (*out)[16]);
 
 /* 16 hex digits that identify the key without giving it away (keyed hash of a fixed text); "" in plain
  * mode. Borrowed. Not collective. */
