@@ -154,6 +154,8 @@ static strata_status fit_conclude(fit *f, strata_clustering *out)
     __int128 squares[STRATA_K_MAX] = {0};
     if (!f->labels_are_best)
         STRATA_TRY(strata_cluster_label(p, out->k, out->centroids, f->labels, NULL));
+    else
+        f->ops->sync(f->state);
     for (int64_t i = p->n_local - 1; i >= 0 && f->labels_are_best; i--)
         f->labels[i] = ((const uint8_t *)f->labels)[i]; /* from the end: nothing unread is hit */
     sum_squares(p, f->labels, out->k, squares);

@@ -66,19 +66,26 @@ void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t 
         int64_t norm = set_centroid(screen, j, centroids + (int64_t)j * d);
         largest = norm > largest ? norm : largest;
     }
+    screen->reach = sqrt((double)largest) * (1 + 1e-9);
+    strata_screen_finish(screen);
+}
+
+void strata_screen_finish(strata_screen *screen)
+{
+    const int32_t d = screen->d, k = screen->k;
     for (int32_t j = k; j % 4 != 0; j++) { /* surplus places: 1e36 away in both forms */
         for (int32_t f = 0; f < d; f++)
             screen->c[(int64_t)(j / 4) * 4 * d + 4 * f + j % 4] =
-                form == STRATA_SCREEN_DIFFERENCE && f == 0 ? 1e18f : 0.0f;
+                screen->form == STRATA_SCREEN_DIFFERENCE && f == 0 ? 1e18f : 0.0f;
         screen->h[j] = 1e36f;
     }
     int bits = 0;
     while ((1 << bits) < (k + 3) / 4 * 4)
         bits++;
     screen->index_mask = (1u << bits) - 1;
-    screen->reach = sqrt((double)largest) * (1 + 1e-9);
     double packing = ldexp(1.0, bits - 23), rounding = (d + 4) * ldexp(1.0, -24) * (1 + 1e-4);
-    double relative = form == STRATA_SCREEN_DOT ? packing : packing + rounding + packing * rounding;
+    double relative =
+        screen->form == STRATA_SCREEN_DOT ? packing : packing + rounding + packing * rounding;
     screen->slope = (float)(1.02 * 2 * relative);
 }
 

@@ -61,13 +61,28 @@ typedef struct strata_screen {
     uint32_t index_mask; /* the low bits that hold the index */
 } strata_screen;
 
+/* A box of points, the centroids in question, and what prune finds out. */
+typedef struct strata_box {
+    int32_t d;
+    const float *low, *high; /* [d] */
+    const double *z;         /* [d][width] centroids, the first count of each row */
+    int64_t width;
+    int32_t count;
+    double margin;   /* out: every dropped centroid is farther by at least this from every place of the
+                        box than one that is kept; infinite when none is dropped */
+    double near_sum; /* out: no place of the box has a greater sum of distances to its two nearest */
+} strata_box;
+
 typedef struct strata_kernel {
     const char *name;
     bool (*usable)(void);
     /* Labels [n] of points x[f * stride + i], i < n, n a multiple of 64 and <= STRATA_TILE; bit i of
-     * ambiguous[] (zeroed by the caller) set where exact arithmetic must decide. */
-    void (*screen)(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
-                   float offset, uint8_t *labels, uint64_t *ambiguous);
+     * ambiguous[] (zeroed by the caller) set where exact arithmetic must decide. Returns a lower bound
+     * of second - best over all points, below 0 when one is ambiguous; in the dot form half the
+     * difference of the squared distances to any two centroids, the label's and another, is at
+     * least 0.999 of it. */
+    float (*screen)(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
+                    float offset, uint8_t *labels, uint64_t *ambiguous);
     /* sums[j * (d + 1) + f] += x_f of the points labelled j, sums[j * (d + 1) + d] += their number.
      * n as above; points labelled >= k are left out. For small k. */
     void (*accumulate)(const float *x, int64_t stride, int64_t n, const uint8_t *labels, int32_t k,
@@ -76,6 +91,9 @@ typedef struct strata_kernel {
     void (*differ)(const uint8_t *labels, const uint8_t *found, int64_t n, uint64_t *changed);
     /* Whether every value is below the grid's limit (not NaN, not infinite). */
     bool (*on_grid)(const float *x, int64_t n);
+    /* Drops the centroids that are nearest to no place of the box, not even together with another one;
+     * returns how many are kept (ascending positions in kept). */
+    int32_t (*prune)(strata_box *box, int32_t *kept);
     /* distances[i] = |x_i - c|^2, exact; n as above */
     void (*distances)(const float *x, int64_t stride, int64_t n, int32_t d, const int32_t *c,
                       int64_t *distances);
@@ -99,6 +117,10 @@ void strata_screen_release(strata_screen *screen);
 /* Fills a screen with centroids [k, d]; origin [d] integers. Not collective. */
 void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
                        const float *origin, strata_screen_form form);
+
+/* Sets what follows from k alone, after c and h of k centroids were filled in by hand; origin, form and
+ * reach stay. Not collective. */
+void strata_screen_finish(strata_screen *screen);
 
 /* The offset of the test for points with |x'| <= radius. Not collective. */
 float strata_screen_offset(const strata_screen *screen, double radius);

@@ -4,6 +4,7 @@
  * Lane operations: vf floats, vi 32-bit integers, vm a choice of lanes. mulsub(a, b, c) = c - a b.
  * pack(s, index, keep) = (s & keep) | index. unsure = bit mask of lanes where not gap > slack.
  * Registers decide how many point vectors go together; nothing decides a result but exact numbers. */
+#include <math.h>
 #include <string.h>
 
 #define UNROLL _Pragma("GCC unroll 16")
@@ -20,19 +21,31 @@ LANE constants constants_of(const strata_screen *s, float offset)
 }
 
 /* Stores labels and returns the unsure lanes of one vector of points. */
-LANE uint64_t conclude(const constants *is, vf best, vf second, uint8_t *labels)
+LANE uint64_t conclude(const constants *is, vf best, vf second, uint8_t *labels, vf *least)
 {
-    vf slack = vf_muladd(is->slope, vf_abs(best), is->offset);
+    vf slack = vf_muladd(is->slope, vf_abs(best), is->offset), gap = vf_sub(second, best);
     vf_store_index(labels, best, is->mask);
-    return vf_unsure(vf_sub(second, best), slack);
+    *least = vf_min(*least, vf_sub(gap, slack));
+    return vf_unsure(gap, slack);
+}
+
+LANE float lowest(vf a)
+{
+    _Alignas(64) float lanes[LANES];
+    vf_store(lanes, a);
+    float low = lanes[0];
+    for (int i = 1; i < LANES; i++)
+        low = lanes[i] < low ? lanes[i] : low;
+    return low;
 }
 
 /* D features and P vectors of points held in registers while all centroids pass by. */
-LANE void screen_small(const int D, const int P, const bool difference, const strata_screen *s,
+LANE float screen_small(const int D, const int P, const bool difference, const strata_screen *s,
                        const float *x, int64_t stride, int64_t n, float offset, uint8_t *labels,
                        uint64_t *ambiguous)
 {
     const constants is = constants_of(s, offset);
+    vf least = vf_set(3e38f);
     for (int64_t at = 0; at < n; at += P * LANES) {
         vf point[4][8], best[4], second[4];
         UNROLL for (int p = 0; p < P; p++)
@@ -69,18 +82,21 @@ LANE void screen_small(const int D, const int P, const bool difference, const st
         }
         uint64_t unsure = 0;
         UNROLL for (int p = 0; p < P; p++)
-            unsure |= conclude(&is, best[p], second[p], labels + at + p * LANES) << (p * LANES);
+            unsure |= conclude(&is, best[p], second[p], labels + at + p * LANES, &least)
+                      << (p * LANES);
         ambiguous[at / STRATA_BLOCK] |= unsure << (at % STRATA_BLOCK);
     }
+    return lowest(least);
 }
 
 /* Four vectors of points against four centroids: 16 accumulators, features pass by. The points of a
  * block are copied first, shifted by the origin: d rows that are a large power of two apart would all
  * fall into the same cache sets. */
-LANE void screen_large(const int P, const bool difference, const strata_screen *s, const float *x,
+LANE float screen_large(const int P, const bool difference, const strata_screen *s, const float *x,
                        int64_t stride, int64_t n, float offset, uint8_t *labels, uint64_t *ambiguous)
 {
     const constants is = constants_of(s, offset);
+    vf least = vf_set(3e38f);
     const int32_t d = s->d;
     _Alignas(64) float block[STRATA_D_MAX * STRATA_BLOCK];
     for (int64_t at = 0; at < n; at += STRATA_BLOCK) {
@@ -130,11 +146,12 @@ LANE void screen_large(const int P, const bool difference, const strata_screen *
                 }
             }
             UNROLL for (int p = 0; p < P; p++)
-                unsure |= conclude(&is, best[p], second[p], labels + at + part + p * LANES)
+                unsure |= conclude(&is, best[p], second[p], labels + at + part + p * LANES, &least)
                           << (part + p * LANES);
         }
         ambiguous[at / STRATA_BLOCK] |= unsure;
     }
+    return lowest(least);
 }
 
 /* Point vectors that fit the registers beside best, second and two temporaries each. */
@@ -142,14 +159,12 @@ LANE void screen_large(const int P, const bool difference, const strata_screen *
 #define ARGUMENTS   screen, x, stride, n, offset, labels, ambiguous
 #define SMALL(D)                                                                                   \
     case D:                                                                                        \
-        if (screen->form == STRATA_SCREEN_DIFFERENCE)                                              \
-            screen_small(D, TOGETHER(D), true, ARGUMENTS);                                         \
-        else                                                                                       \
-            screen_small(D, TOGETHER(D), false, ARGUMENTS);                                        \
-        break;
+        return screen->form == STRATA_SCREEN_DIFFERENCE                                            \
+                   ? screen_small(D, TOGETHER(D), true, ARGUMENTS)                                 \
+                   : screen_small(D, TOGETHER(D), false, ARGUMENTS);
 
-static void screen_points(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
-                          float offset, uint8_t *labels, uint64_t *ambiguous)
+static float screen_points(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
+                           float offset, uint8_t *labels, uint64_t *ambiguous)
 {
     enum { WIDE = REGISTERS == 32 ? 4 : 2 };
     switch (screen->d) {
@@ -162,10 +177,8 @@ static void screen_points(const strata_screen *screen, const float *x, int64_t s
         SMALL(7)
         SMALL(8)
     default:
-        if (screen->form == STRATA_SCREEN_DIFFERENCE)
-            screen_large(WIDE, true, ARGUMENTS);
-        else
-            screen_large(WIDE, false, ARGUMENTS);
+        return screen->form == STRATA_SCREEN_DIFFERENCE ? screen_large(WIDE, true, ARGUMENTS)
+                                                        : screen_large(WIDE, false, ARGUMENTS);
     }
 }
 
@@ -243,6 +256,56 @@ static bool values_on_grid(const float *x, int64_t n)
     return outside == 0;
 }
 
+/* D(z) - D(b) = sum (z - b)(z + b - 2 x) is linear in x, so its least value over a box is at a corner.
+ * Factors are integers below 2^26, exact, and so are their products; the sum of d of them is off by
+ * less than 1e-14 of the sum of their sizes. With m the middle of the box and r half its diagonal, no
+ * distance in the box differs from the one at m by more than r. */
+static int32_t prune_box(strata_box *box, int32_t *kept)
+{
+    const int32_t count = box->count;
+    double squared[STRATA_K_MAX], gap[STRATA_K_MAX], size[STRATA_K_MAX], diagonal = 0;
+    squared[0] = 0; /* count >= 1 */
+    for (int32_t c = 0; c < count; c++)
+        squared[c] = gap[c] = size[c] = 0;
+    for (int32_t f = 0; f < box->d; f++) {
+        const double *z = box->z + f * box->width;
+        const double low = (double)box->low[f], high = (double)box->high[f], middle = (low + high) / 2;
+        diagonal += (high - low) * (high - low);
+        for (int32_t c = 0; c < count; c++)
+            squared[c] += (z[c] - middle) * (z[c] - middle);
+    }
+    int32_t best = 0;
+    for (int32_t c = 1; c < count; c++)
+        best = squared[c] < squared[best] ? c : best;
+    for (int32_t f = 0; f < box->d; f++) {
+        const double *z = box->z + f * box->width;
+        const double low = (double)box->low[f], high = (double)box->high[f], b = z[best];
+        for (int32_t c = 0; c < count; c++) {
+            double apart = z[c] - b, corner = apart > 0 ? high : low;
+            double term = apart * (z[c] + b - 2 * corner);
+            gap[c] += term;
+            size[c] += term < 0 ? -term : term;
+        }
+    }
+    const double radius = sqrt(diagonal) / 2, nearest = sqrt(squared[best]);
+    double margin = INFINITY, second = INFINITY;
+    int32_t left = 0;
+    for (int32_t c = 0; c < count; c++) {
+        double sure = gap[c] - 1e-13 * size[c];
+        if (c == best || !(sure > 0.5)) {
+            kept[left++] = c;
+            if (c != best && squared[c] < second)
+                second = squared[c];
+            continue;
+        }
+        double far = sure / ((sqrt(squared[c]) + nearest + 2 * radius) * (1 + 1e-9));
+        margin = far < margin ? far : margin;
+    }
+    box->margin = margin;
+    box->near_sum = (nearest + sqrt(second) + 2 * radius) * (1 + 1e-9);
+    return left;
+}
+
 static void distances_of_points(const float *x, int64_t stride, int64_t n, int32_t d,
                                 const int32_t *c, int64_t *restrict distances)
 {
@@ -264,4 +327,5 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .accumulate = accumulate_points,
                               .differ = differ_labels,
                               .on_grid = values_on_grid,
+                              .prune = prune_box,
                               .distances = distances_of_points};

@@ -1,4 +1,5 @@
 #include "cluster/problem.h"
+#include "cluster/order.h"
 
 #include <math.h>
 #include <string.h>
@@ -116,13 +117,17 @@ strata_status strata_problem_init(strata_context *ctx, const strata_points *poin
     STRATA_AGREE(ctx, check_points(ctx, points, p.kernel, kernel));
     STRATA_TRY(strata_par_exscan_i64(ctx, p.n_local, &p.first_row, &p.n_global));
     p.n_tiles = (p.n_local + STRATA_TILE - 1) / STRATA_TILE;
-    STRATA_AGREE(ctx, strata_alloc(ctx, p.n_tiles, sizeof *p.radius, &p.radius));
+    strata_status local = strata_alloc(ctx, p.n_tiles, sizeof *p.radius, &p.radius);
+    if (local == STRATA_OK)
+        local = strata_calloc(ctx, 1, sizeof *p.order, &p.order);
+    STRATA_AGREE(ctx, local);
     find_origin(&p);
     __int128 squares = 0;
     STRATA_AGREE(ctx, survey(&p, &squares));
     STRATA_TRY(add_over_ranks(&p, squares));
     *out = p;
     p.radius = NULL;
+    p.order = NULL;
 done:
     strata_problem_release(&p);
     return rc;
@@ -131,4 +136,7 @@ done:
 void strata_problem_release(strata_problem *problem)
 {
     strata_free(&problem->radius);
+    if (problem->order)
+        strata_order_destroy(problem->order);
+    strata_free(&problem->order);
 }

@@ -22,6 +22,7 @@ typedef struct strata_problem {
     int64_t n_tiles;
     float origin[STRATA_D_MAX]; /* this rank's; only screens use it */
     float *radius;              /* [n_tiles] upper bound of |x - origin|; owned */
+    struct strata_order **order; /* space order, made on first use and shared; owned */
     __int128 squares;           /* global sum of weight |x|^2 */
     int64_t weight_global;      /* sum of weights */
 } strata_problem;
@@ -106,7 +107,7 @@ typedef struct strata_variant_ops {
     void (*destroy)(void **state);
 } strata_variant_ops;
 
-extern const strata_variant_ops strata_variant_lloyd;
+extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter;
 
 /* The operations of an exact variant by name; NULL when there is none. */
 const strata_variant_ops *strata_variant_find(const char *name);

@@ -172,7 +172,6 @@ strata_status strata_run_walk(strata_run *run)
             break;
         move_centroids(run);
     }
-    run->ops->sync(run->state);
 done:
     return rc;
 }

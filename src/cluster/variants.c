@@ -4,7 +4,7 @@
 
 #include "cluster/problem.h"
 
-static const strata_variant_ops *const table[] = {&strata_variant_lloyd};
+static const strata_variant_ops *const table[] = {&strata_variant_lloyd, &strata_variant_filter};
 enum { VARIANTS = sizeof table / sizeof table[0] };
 
 int32_t strata_cluster_variant_count(void)

@@ -4,7 +4,11 @@
 
 static strata_context ctx;
 
-static const char *const kernels[] = {"plain", "avx2", "avx512"};
+/* every kernel with lloyd, every exact variant with the kernel of this processor and the plain one */
+static const struct {
+    const char *variant, *kernel;
+} ways[] = {{"lloyd", "plain"},  {"lloyd", "avx2"},  {"lloyd", "avx512"},
+            {"filter", "plain"}, {"filter", "auto"}, {"auto", "auto"}};
 
 static bool kernel_here(const char *name)
 {
@@ -15,7 +19,7 @@ static bool kernel_here(const char *name)
     if (strcmp(name, "avx2") == 0)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    return strcmp(name, "plain") == 0;
+    return strcmp(name, "plain") == 0 || strcmp(name, "auto") == 0;
 }
 
 static const int64_t *local_weights(const cloud *c, int64_t first)
@@ -51,20 +55,20 @@ static void check(const cloud *c, int32_t k, const int32_t *start, int32_t max)
 {
     oracle o = oracle_run(c, k, start, max);
     for (int shape = 0; shape < 3; shape++)
-        for (size_t v = 0; v < sizeof kernels / sizeof kernels[0]; v++) {
-            if (!kernel_here(kernels[v]))
+        for (size_t v = 0; v < sizeof ways / sizeof ways[0]; v++) {
+            if (!kernel_here(ways[v].kernel))
                 continue;
             int64_t first = 0;
             strata_points p = cloud_points(&ctx, c, shape, &first);
             strata_clustering r = {0};
             strata_cluster_options options = {.k = k,
                                               .init = "centroids",
-                                              .variant = "lloyd",
+                                              .variant = ways[v].variant,
                                               .start = start,
                                               .restarts = 1,
                                               .max_iterations = max,
                                               .weights = local_weights(c, first),
-                                              .kernel = kernels[v]};
+                                              .kernel = ways[v].kernel};
             assert_int_equal(strata_cluster_fit(&ctx, &p, &options, &r), STRATA_OK);
             compare(c, &o, &r, first, p.n_local);
             strata_clustering_release(&r);

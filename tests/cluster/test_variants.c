@@ -1,0 +1,162 @@
+/* Every exact variant against lloyd: labels, centroids, sizes, iterations, inertia and history bit for
+ * bit, from many points (deep trees) over several restarts, at any rank count. */
+#include "oracle.h"
+
+static strata_context ctx;
+
+static strata_clustering fit(const cloud *c, int shape, strata_cluster_options options)
+{
+    int64_t first = 0;
+    strata_points p = cloud_points(&ctx, c, shape, &first);
+    strata_clustering r = {0};
+    options.weights = c->weights ? c->weights + first : NULL;
+    assert_int_equal(strata_cluster_fit(&ctx, &p, &options, &r), STRATA_OK);
+    points_free(&p);
+    return r;
+}
+
+static void assert_same(const strata_clustering *a, const strata_clustering *b, int64_t n_local,
+                        const char *what)
+{
+    const size_t k = (size_t)a->k, d = (size_t)a->d;
+    if (a->n_history != b->n_history || a->inertia != b->inertia)
+        print_error("%s: %lld rows of history, not %lld\n", what, (long long)b->n_history,
+                    (long long)a->n_history);
+    for (int64_t h = 0; h < a->n_history && h < b->n_history; h++) {
+        assert_int_equal(a->history[h].moved, b->history[h].moved);
+        assert_true(a->history[h].inertia == b->history[h].inertia);
+        assert_int_equal(a->history[h].restart, b->history[h].restart);
+    }
+    assert_int_equal(a->n_history, b->n_history);
+    assert_memory_equal(a->centroids, b->centroids, k * d * sizeof *a->centroids);
+    assert_memory_equal(a->labels, b->labels, (size_t)n_local * sizeof *a->labels);
+    assert_memory_equal(a->sizes, b->sizes, k * sizeof *a->sizes);
+    assert_memory_equal(a->inertias, b->inertias, k * sizeof *a->inertias);
+    assert_true(a->inertia == b->inertia);
+    assert_int_equal(a->iterations, b->iterations);
+    assert_int_equal(a->converged, b->converged);
+    assert_int_equal(a->restart, b->restart);
+}
+
+static void check(const cloud *c, strata_cluster_options options)
+{
+    for (int shape = 0; shape < 3; shape++) {
+        int64_t first = 0;
+        strata_points p = cloud_points(&ctx, c, shape, &first);
+        int64_t n_local = p.n_local;
+        points_free(&p);
+        options.variant = "lloyd";
+        strata_clustering plain = fit(c, shape, options);
+        for (int32_t v = 1; v < strata_cluster_variant_count(); v++) {
+            if (!strata_cluster_variant_at(v)->exact)
+                continue;
+            options.variant = strata_cluster_variant_at(v)->name;
+            strata_clustering other = fit(c, shape, options);
+            assert_string_equal(other.variant, options.variant);
+            assert_same(&plain, &other, n_local, options.variant);
+            strata_clustering_release(&other);
+        }
+        options.variant = "auto";
+        strata_clustering chosen = fit(c, shape, options);
+        assert_same(&plain, &chosen, n_local, chosen.variant);
+        strata_clustering_release(&chosen);
+        strata_clustering_release(&plain);
+    }
+}
+
+static strata_cluster_options options_of(int32_t k, int32_t restarts, int32_t max)
+{
+    return (strata_cluster_options){
+        .k = k, .init = "random", .restarts = restarts, .max_iterations = max, .seed = 5};
+}
+
+static void check_cloud(cloud c, int32_t k, int32_t restarts, int32_t max)
+{
+    check(&c, options_of(k, restarts, max));
+    cloud_free(&c);
+}
+
+static void test_groups(void **state)
+{
+    (void)state;
+    check_cloud(cloud_make(40000, 3, 8, 3000000, 500000, 1), 8, 3, 60);
+    check_cloud(cloud_make(40000, 2, 5, 3000000, 900000, 2), 16, 2, 40);
+    check_cloud(cloud_make(20000, 1, 5, 3000000, 900000, 3), 7, 2, 40);
+    check_cloud(cloud_make(20000, 6, 5, 3000000, 900000, 4), 9, 2, 30);
+}
+
+static void test_one_cloud(void **state)
+{
+    (void)state;
+    check_cloud(cloud_make(50000, 3, 1, 0, 2000000, 5), 16, 2, 80);
+    check_cloud(cloud_make(12000, 16, 1, 0, 2000000, 6), 20, 2, 30);
+    check_cloud(cloud_make(4000, 40, 3, 900000, 2000000, 7), 70, 1, 12);
+    check_cloud(cloud_make(8000, 3, 1, 0, 2000000, 8), 200, 1, 12);
+}
+
+/* coarse values: most distances are tied and most rows are equal */
+static void test_coarse(void **state)
+{
+    (void)state;
+    check_cloud(cloud_make(20000, 3, 9, 2, 1, 9), 6, 4, 60);
+    check_cloud(cloud_make(20000, 2, 40, 30, 3, 10), 12, 4, 60);
+}
+
+static void test_far_from_zero(void **state)
+{
+    (void)state;
+    cloud c = cloud_make(20000, 3, 4, 2000, 900, 11);
+    for (int64_t v = 0; v < c.n * c.d; v++)
+        c.x[v] += v < 9 ? -16000000 : 16000000;
+    check(&c, options_of(6, 2, 60));
+    cloud_free(&c);
+}
+
+/* a start that empties clusters again and again */
+static void test_empty_clusters(void **state)
+{
+    (void)state;
+    cloud c = cloud_make(20000, 3, 5, 1000000, 90000, 12);
+    int32_t start[12 * 3];
+    for (int32_t v = 0; v < 36; v++)
+        start[v] = v < 6 ? c.x[v] : 15000000 + v % 7;
+    strata_cluster_options options = options_of(12, 1, 60);
+    options.init = "centroids";
+    options.start = start;
+    check(&c, options);
+    for (int64_t v = 0; v < c.n * c.d; v++) /* the same with equal rows */
+        c.x[v] = c.x[v] / 100000 * 100000;
+    check(&c, options);
+    cloud_free(&c);
+    c = cloud_make(3000, 3, 4, 1000, 0, 13); /* four distinct points */
+    options = options_of(9, 2, 20);
+    check(&c, options);
+    cloud_free(&c);
+}
+
+static void test_weights(void **state)
+{
+    (void)state;
+    cloud c = cloud_make(20000, 3, 5, 1000000, 300000, 14);
+    uint64_t seed = 3;
+    c.weights = calloc((size_t)c.n, 8);
+    for (int64_t i = 0; i < c.n; i++)
+        c.weights[i] = (int64_t)(next_random(&seed) % 4);
+    check(&c, options_of(8, 2, 40));
+    cloud_free(&c);
+}
+
+int main(int argc, char **argv)
+{
+    MPI_Init(&argc, &argv);
+    if (strata_context_init(&ctx, MPI_COMM_WORLD) != STRATA_OK)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_groups),         cmocka_unit_test(test_one_cloud),
+        cmocka_unit_test(test_coarse),         cmocka_unit_test(test_far_from_zero),
+        cmocka_unit_test(test_empty_clusters), cmocka_unit_test(test_weights)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    strata_context_release(&ctx);
+    MPI_Finalize();
+    return failed;
+}
