@@ -1,5 +1,6 @@
 #include "strata/config.h"
 
+#include <fnmatch.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -244,7 +245,7 @@ static int32_t find_variable(const char *name, int64_t length)
 static bool is_reserved(const char *name)
 {
     for (const char *const *reserved = config_reserved; *reserved; reserved++)
-        if (strcmp(*reserved, name) == 0)
+        if (fnmatch(*reserved, name, 0) == 0)
             return true;
     return false;
 }

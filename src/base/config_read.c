@@ -397,7 +397,7 @@ static const char *suggest(const char *prefix, const char *word, char buffer[64]
 {
     enum { MAX_CANDIDATES = 128 };
     char name[MAX_CANDIDATES][32];
-    const char *candidates[MAX_CANDIDATES];
+    const char *candidates[MAX_CANDIDATES] = {NULL};
     int32_t n = 0;
     size_t length = strlen(prefix);
     for (int32_t i = 0; i < config_table_count && n < MAX_CANDIDATES; i++) {
@@ -430,10 +430,11 @@ static strata_status unknown_key(const config_source *source, const yaml_node *k
     size_t length = strlen(prefix), used = 0;
     const char *last = "";
     for (int32_t i = 0; i < config_table_count; i++) {
+        if (strncmp(config_table[i].path, prefix, length) != 0)
+            continue;
         const char *name = config_table[i].path + length;
         size_t n = strcspn(name, ".");
-        if (strncmp(config_table[i].path, prefix, length) != 0 ||
-            (strncmp(last, name, n) == 0 && last[n] == '.'))
+        if (strncmp(last, name, n) == 0 && last[n] == '.') /* the same group again */
             continue;
         if (used < sizeof known)
             used += (size_t)snprintf(known + used, sizeof known - used, "%s%.*s", used ? ", " : "",

@@ -147,22 +147,30 @@ const config_key config_table[] = {
 
 const int32_t config_table_count = (int32_t)(sizeof config_table / sizeof config_table[0]);
 
-/* Variables that start with STRATA_ and are no configuration keys. */
+/* Variables that start with STRATA_ and are no configuration keys. A * at the end: any that start so. */
 const char *const config_reserved[] = {
     "STRATA_FAULT",       /* fault injection, fault.h */
     "STRATA_SHARED_DATA", /* the tests' data sets, source tree and launcher */
     "STRATA_SOURCE",
     "STRATA_MPIEXEC",
     "STRATA_PYTHON",
-    "STRATA_BUILD",       /* job scripts and quick start: build folder, program, launcher, site */
-    "STRATA_BIN",
+    "STRATA_TEST_*",
+    "STRATA_KEEP_WORK",
+    "STRATA_BUILD", /* job scripts and quick start: folders, program, launcher, site */
+    "STRATA_BUILD_DIR",
+    "STRATA_ROOT",
     "STRATA_HOME",
     "STRATA_PREFIX",
+    "STRATA_BIN",
+    "STRATA_EXE",
+    "STRATA_LAUNCHER",
+    "STRATA_RANKS",
     "STRATA_SITE",
     "STRATA_CONFIG",
-    "STRATA_RANKS",
-    "STRATA_LAUNCHER",
-    "STRATA_KEEP_WORK",
+    "STRATA_DATA",
+    "STRATA_WORK",
+    "STRATA_JOB_*",
+    "STRATA_BENCH_*",
     NULL,
 };
 

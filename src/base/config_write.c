@@ -253,6 +253,10 @@ strata_status strata_config_explain(strata_context *ctx, FILE *out)
     strata_text value = {0};
     strata_status rc = STRATA_OK;
     STRATA_TRY(strata_config_init(ctx, &config));
+    fputs("The keys of the configuration. Each is set in the YAML file of -c, by an environment "
+          "variable\n"
+          "(cluster.k: STRATA_CLUSTER_K) or by --set cluster.k=5; the later of these wins.\n\n",
+          out);
     for (int32_t i = 0; i < config_table_count; i++) {
         const config_key *key = &config_table[i];
         char expected[256];

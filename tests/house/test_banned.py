@@ -80,6 +80,16 @@ def check_build(path, name):
     return wrong
 
 
+# Places of one machine, and names of files that only exist there.
+MACHINE = re.compile(r"(?<![\w.])/(?:%s)/" % "|".join(["work", "root", "mnt/data"]))
+
+
+def check_text(path, name):
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return ["%s:%d: a path of one machine" % (name, line_of(text, match.start()))
+            for match in MACHINE.finditer(text)]
+
+
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
     code = files(root, "include/strata/*.h", "src/**/*.h", "src/**/*.c", "benchmarks/**/*.c")
@@ -90,6 +100,10 @@ def main():
         wrong += check_code(path, str(path.relative_to(root)))
     for path in build:
         wrong += check_build(path, str(path.relative_to(root)))
+    for path in files(root, "*.md", ".ci/*", "src/**/*.[ch]", "include/**/*.h", "tests/**/*.[ch]",
+                      "tests/**/*.sh", "tests/**/*.py", "**/CMakeLists.txt", "jobs/**/*",
+                      "benchmarks/**/*"):
+        wrong += check_text(path, str(path.relative_to(root)))
     print("\n".join(wrong) if wrong else "%d files, nothing banned" % (len(code) + len(build)))
     return 1 if wrong or not code or not build else 0
 
