@@ -129,7 +129,7 @@ strata_status strata_table_create(strata_context *ctx, const char *path, int64_t
 void strata_table_integer(strata_table *table, int32_t column, int64_t row, int64_t value);
 void strata_table_real(strata_table *table, int32_t column, int64_t row, double value);
 void strata_table_text(strata_table *table, int32_t column, int64_t row, const char *value);
-/* Safe on NULL and twice. */
+/* Not collective. Safe on NULL and twice. */
 void strata_table_destroy(strata_table **table);
 
 /* Logically collective. Takes the table over, also on failure; *table becomes NULL. */

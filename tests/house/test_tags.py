@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every prototype of a public header says Collective, Logically collective or Not collective in the
 comment above it (or behind it). Prototypes that follow one another without a blank line may share a
-comment that says Not collective. A header whose first comment says that nothing in it is collective
-has said it for all."""
+comment; but what releases is rarely collective where what makes is, and says it itself. A header whose
+first comment says that nothing in it is collective has said it for all."""
 import pathlib
 import re
 import sys
@@ -46,11 +46,15 @@ def prototypes(text):
             name = NAME.search(before)
             # the tail of this line may hold the comment
             behind = re.match(r"[ \t]*(/\*.*?\*/)", text[token.end():], re.S)
+            ends = name and re.search(r"_(release|destroy|free)$", name.group(1))
+            if ends and shared != "not collective":
+                shared = None
             tag = own or shared or (behind and tag_in(behind.group(1)))
             if name and not before.lstrip().startswith("typedef") and "=" not in before:
                 first = start + len(before) - len(before.lstrip())
                 yield name.group(1), text.count("\n", 0, first) + 1, tag
-                shared = tag if tag == "not collective" else None
+            if name or before.lstrip().startswith("typedef"):
+                shared = tag
             own = None
             start = token.end()
         elif not before.strip():  # a blank line between two declarations
