@@ -20,7 +20,7 @@ static strata_context ctx;
 
 static char *explained(const strata_config *config)
 {
-    char *text = NULL;
+    char *text = NULL; /* open_memstream sets it */
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
@@ -28,7 +28,8 @@ static char *explained(const strata_config *config)
     fclose(out);
     if (rc != STRATA_OK)
         fail_msg("%s", ctx.error.message);
-    assert_non_null(text);
+    if (!text)
+        abort();
     return text;
 }
 
