@@ -100,13 +100,6 @@ done:
 
 /* ---- the window ------------------------------------------------------------------------------ */
 
-/* The hold-out period starts holdout_days before as_of, once that is known. */
-static void place_holdout(strata_job *job)
-{
-    if (job->config->window.holdout_days > 0 && job->as_of != INT32_MAX)
-        job->holdout_start = job->as_of - job->config->window.holdout_days;
-}
-
 static strata_status resolve_window(strata_job *job, const strata_tally *all, strata_population *p)
 {
     p->window_start = job->start == STRATA_NO_DAY ? all->first_day : job->start;
@@ -130,19 +123,21 @@ static strata_status scan(strata_job *job)
     strata_tally all;
     bool wants_limits = job->amounts && job->config->clean.outliers.action != STRATA_OUTLIER_FLAG;
     bool wants_day = job->as_of == INT32_MAX && job->config->window.holdout_days > 0;
+    if (job->config->window.holdout_days > 0 && !wants_day)
+        job->holdout_start = job->as_of - job->config->window.holdout_days;
     if (!wants_limits && !wants_day)
         goto done;
     STRATA_TRY(strata_pass_run(job, false));
     STRATA_TRY(strata_finish_sum(job, &all));
+    /* job->as_of stays open: nothing lies outside on that side, whatever a later row turns out to be */
     if (wants_day && all.last_day != INT32_MIN)
-        job->as_of = all.last_day + 1;
+        job->holdout_start = all.last_day + 1 - job->config->window.holdout_days;
     if (wants_limits) {
         STRATA_TRY(strata_finish_outliers(job));
         job->apply_limits = true;
         strata_free(&job->amounts);
     }
 done:
-    place_holdout(job);
     return rc;
 }
 

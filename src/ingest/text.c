@@ -359,7 +359,8 @@ static strata_status skip_mark(strata_reader *r)
 {
     const unsigned char *b = (const unsigned char *)r->buffer + r->at;
     int64_t n = r->end - r->at;
-    if (n >= 2 && ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff)))
+    if (n >= 4 && ((b[0] == 0xff && b[1] == 0xfe && b[3] == 0) ||
+                   (b[0] == 0xfe && b[1] == 0xff && b[2] == 0)))
         return strata_context_fail(r->plan->ctx, STRATA_ERR_INPUT, __FILE__, __LINE__,
                                    "%s: is UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
                                    r->path);
