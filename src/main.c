@@ -138,6 +138,7 @@ int main(int argc, char **argv)
     strata_command_line line = {0};
     gsl_set_error_handler_off();
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not kill a job of hours */
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes must be a failed write with a message */
     strata_status rc = strata_context_init(&ctx, MPI_COMM_NULL);
     set_log_format(&ctx, argc, argv);
     if (rc == STRATA_OK)
