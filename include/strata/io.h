@@ -25,8 +25,8 @@ strata_status strata_io_create(strata_context *ctx, const char *path, int *fd) S
 strata_status strata_io_open_write(strata_context *ctx, const char *path, int *fd) STRATA_MUST_USE;
 
 /* Size in bytes of an open file. STRATA_ERR_IO. */
-strata_status strata_io_size(strata_context *ctx, int fd, const char *path, int64_t *size)
-    STRATA_MUST_USE;
+strata_status strata_io_size(strata_context *ctx, int fd, const char *path,
+                             int64_t *size) STRATA_MUST_USE;
 
 /* Reads up to bytes at offset; *got < bytes only at the end of the file. STRATA_ERR_IO. */
 strata_status strata_io_pread(strata_context *ctx, int fd, const char *path, void *buffer,
@@ -48,17 +48,17 @@ strata_status strata_io_sync(strata_context *ctx, int fd, const char *path) STRA
 strata_status strata_io_close(strata_context *ctx, int *fd, const char *path) STRATA_MUST_USE;
 
 /* Renames and syncs the directory, so that the new name survives a crash. STRATA_ERR_IO. */
-strata_status strata_io_rename(strata_context *ctx, const char *from, const char *to)
-    STRATA_MUST_USE;
+strata_status strata_io_rename(strata_context *ctx, const char *from,
+                               const char *to) STRATA_MUST_USE;
 
 /* As strata_io_rename, but never over a file that is there already: then STRATA_ERR_IO, and both stay.
  */
-strata_status strata_io_rename_new(strata_context *ctx, const char *from, const char *to)
-    STRATA_MUST_USE;
+strata_status strata_io_rename_new(strata_context *ctx, const char *from,
+                                   const char *to) STRATA_MUST_USE;
 
 /* Fails with STRATA_ERR_SPACE when the file system of path (a file's path; it need not exist) has
  * fewer than bytes free for this user. */
-strata_status strata_io_need_space(strata_context *ctx, const char *path, int64_t bytes)
-    STRATA_MUST_USE;
+strata_status strata_io_need_space(strata_context *ctx, const char *path,
+                                   int64_t bytes) STRATA_MUST_USE;
 
 #endif

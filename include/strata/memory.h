@@ -9,12 +9,12 @@
 /* Room for count elements of size bytes, 64-byte aligned, uninitialised; count = 0 gives a valid
  * pointer. Not collective: agree before the next collective call. STRATA_ERR_MEMORY when the product
  * overflows or memory is short. *out is owned by the caller: strata_free. */
-strata_status strata_alloc(strata_context *ctx, int64_t count, int64_t size, void *out)
-    STRATA_MUST_USE;
+strata_status strata_alloc(strata_context *ctx, int64_t count, int64_t size,
+                           void *out) STRATA_MUST_USE;
 
 /* The same, filled with zeros. Not collective. */
-strata_status strata_calloc(strata_context *ctx, int64_t count, int64_t size, void *out)
-    STRATA_MUST_USE;
+strata_status strata_calloc(strata_context *ctx, int64_t count, int64_t size,
+                            void *out) STRATA_MUST_USE;
 
 /* Makes *array (at least *capacity elements; NULL and 0 at first) hold need elements, growing by
  * halves; old content is kept. On failure both are untouched. Not collective. */

@@ -29,8 +29,8 @@ strata_status strata_par_allreduce_i64(strata_context *ctx, int64_t *values, int
                                        strata_op op) STRATA_MUST_USE;
 
 /* Collective. In place sum of 128-bit integers [count], exact modulo 2^128. */
-strata_status strata_par_allreduce_i128(strata_context *ctx, __int128 *values, int64_t count)
-    STRATA_MUST_USE;
+strata_status strata_par_allreduce_i128(strata_context *ctx, __int128 *values,
+                                        int64_t count) STRATA_MUST_USE;
 
 /* Collective. In place over doubles; STRATA_MIN and STRATA_MAX only (a floating sum would depend on
  * the partition). */
@@ -42,8 +42,8 @@ strata_status strata_par_exscan_i64(strata_context *ctx, int64_t value, int64_t 
                                     int64_t *total) STRATA_MUST_USE;
 
 /* Collective. Copies bytes from root's buffer to every rank's, in rounds when large. */
-strata_status strata_par_bcast(strata_context *ctx, void *buffer, int64_t bytes, int root)
-    STRATA_MUST_USE;
+strata_status strata_par_bcast(strata_context *ctx, void *buffer, int64_t bytes,
+                               int root) STRATA_MUST_USE;
 
 /* Collective. Concatenates every rank's bytes [n_local] in rank order on root (*out owned by the
  * caller, NULL elsewhere; *n_out bytes) or, with root = -1, on all ranks. counts, if not NULL, is
@@ -83,8 +83,8 @@ strata_status strata_par_rank_values(strata_context *ctx, const int64_t *values,
 /* Collective. values of global order statistics: out[q] = the value at 0-based position positions[q]
  * of the sorted values of all ranks; 0 <= position < n_global. n_positions alike on all ranks. */
 strata_status strata_par_select(strata_context *ctx, const int64_t *values, int64_t n_local,
-                                const int64_t *positions, int64_t n_positions, int64_t *out)
-    STRATA_MUST_USE;
+                                const int64_t *positions, int64_t n_positions,
+                                int64_t *out) STRATA_MUST_USE;
 
 /* Collective. Sorts records of record_size bytes globally by their first key_size bytes (memcmp) and
  * spreads them evenly: afterwards rank r holds a contiguous part, *partition says which. Records with

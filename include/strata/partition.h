@@ -14,8 +14,8 @@ typedef struct strata_partition {
 } strata_partition;
 
 /* Collective. Builds the partition from each rank's number of rows. */
-strata_status strata_partition_gather(strata_context *ctx, int64_t n_local, strata_partition *out)
-    STRATA_MUST_USE;
+strata_status strata_partition_gather(strata_context *ctx, int64_t n_local,
+                                      strata_partition *out) STRATA_MUST_USE;
 
 /* Not collective. n_global rows in blocks of block rows (the last one may be short), the blocks dealt
  * out evenly in order, so that no block spans two ranks. */

@@ -7,9 +7,9 @@ enum { LANES = 8, ROUNDS = 12, WORDS = 16 };
 
 typedef uint64_t lanes __attribute__((vector_size(8 * LANES)));
 
-static const uint64_t initial[8] = {
-    0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
-    0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
+static const uint64_t initial[8] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b,
+                                    0xa54ff53a5f1d36f1, 0x510e527fade682d1, 0x9b05688c2b3e6c1f,
+                                    0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
 
 static const uint8_t order[ROUNDS][WORDS] = {
     {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
@@ -77,9 +77,10 @@ void strata_blake2b_start(const uint8_t *key, int32_t key_length, uint64_t state
 }
 
 /* LANES messages at once: blocks are padded with zeros, totals are the bytes hashed with the key's. */
-static inline __attribute__((always_inline)) void
-compress_lanes(const uint64_t *state, const uint64_t (*blocks)[WORDS], const lanes *totals,
-               uint8_t (*digests)[16])
+static inline __attribute__((always_inline)) void compress_lanes(const uint64_t *state,
+                                                                 const uint64_t (*blocks)[WORDS],
+                                                                 const lanes *totals,
+                                                                 uint8_t (*digests)[16])
 {
     lanes v[WORDS], m[WORDS];
     for (int w = 0; w < WORDS; w++)
@@ -111,16 +112,18 @@ static void compress_plain(const uint64_t *state, const uint64_t (*blocks)[WORDS
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void
-compress_avx2(const uint64_t *state, const uint64_t (*blocks)[WORDS], const lanes *totals,
-              uint8_t (*digests)[16])
+__attribute__((target("avx2"))) static void compress_avx2(const uint64_t *state,
+                                                          const uint64_t (*blocks)[WORDS],
+                                                          const lanes *totals,
+                                                          uint8_t (*digests)[16])
 {
     compress_lanes(state, blocks, totals, digests);
 }
 
-__attribute__((target("avx512f"))) static void
-compress_avx512(const uint64_t *state, const uint64_t (*blocks)[WORDS], const lanes *totals,
-                uint8_t (*digests)[16])
+__attribute__((target("avx512f"))) static void compress_avx512(const uint64_t *state,
+                                                               const uint64_t (*blocks)[WORDS],
+                                                               const lanes *totals,
+                                                               uint8_t (*digests)[16])
 {
     compress_lanes(state, blocks, totals, digests);
 }
@@ -152,7 +155,7 @@ void strata_blake2b_many(const strata_blake2b *hash, const char *const *messages
             memcpy(blocks[lane], messages[first + lane], (size_t)lengths[first + lane]);
             totals[lane] = before + (uint64_t)lengths[first + lane];
         }
-        compress(hash->state, (const uint64_t (*)[WORDS])blocks, &totals, made);
+        compress(hash->state, (const uint64_t(*)[WORDS])blocks, &totals, made);
         memcpy(digests + first, made, (size_t)n * sizeof *made);
     }
 }

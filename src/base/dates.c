@@ -49,8 +49,8 @@ char *strata_day_format(int32_t day, char buffer[11])
         memcpy(buffer, "----------", 11);
         return buffer;
     }
-    const int parts[8] = {year / 1000,      year / 100 % 10,  year / 10 % 10,    year % 10,
-                          month / 10,       month % 10,       day_of_month / 10, day_of_month % 10};
+    const int parts[8] = {year / 1000, year / 100 % 10, year / 10 % 10,    year % 10,
+                          month / 10,  month % 10,      day_of_month / 10, day_of_month % 10};
     static const char places[8] = {0, 1, 2, 3, 5, 6, 8, 9};
     for (int i = 0; i < 8; i++)
         buffer[(int)places[i]] = (char)('0' + parts[i]);
@@ -174,8 +174,8 @@ static bool parse_yyyymmdd(const char *text, int64_t length, int32_t *day, int32
 {
     int year = 0, month = 0, date = 0;
     int32_t found = 0;
-    if (length != 8 || !(four_digits(text, &year) & two_digits(text + 4, &month) &
-                         two_digits(text + 6, &date)))
+    if (length != 8 ||
+        !(four_digits(text, &year) & two_digits(text + 4, &month) & two_digits(text + 6, &date)))
         return false;
     return civil_to_day(year, month, date, &found) && finish(found, 0, 0, false, day, second);
 }
@@ -420,10 +420,11 @@ static strata_status expand(strata_context *ctx, const char *name, strata_time_f
             if (!*p)
                 STRATA_FAIL(ctx, STRATA_ERR_USAGE, "time format '%s' ends with a lone %%", name);
             if (!strchr("YymdejbhBHIMSfpzTRF%", *p))
-                STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                            "time format '%s': %%%c is not supported; there are %%Y %%y %%m %%d %%e "
-                            "%%j %%b %%B %%H %%I %%M %%S %%f %%p %%z %%T %%R %%F %%%%",
-                            name, *p);
+                STRATA_FAIL(
+                    ctx, STRATA_ERR_USAGE,
+                    "time format '%s': %%%c is not supported; there are %%Y %%y %%m %%d %%e "
+                    "%%j %%b %%B %%H %%I %%M %%S %%f %%p %%z %%T %%R %%F %%%%",
+                    name, *p);
             if (*p == 'T')
                 text = "%H:%M:%S";
             else if (*p == 'R')
@@ -434,8 +435,8 @@ static strata_status expand(strata_context *ctx, const char *name, strata_time_f
                 text = "%b";
         }
         if (!append(format->pattern, sizeof format->pattern, text))
-            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "time format '%s' is longer than %zu characters", name,
-                        sizeof format->pattern - 1);
+            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "time format '%s' is longer than %zu characters",
+                        name, sizeof format->pattern - 1);
     }
 done:
     return rc;
@@ -470,17 +471,18 @@ static strata_status check_pattern(strata_context *ctx, const char *name, const 
         if (kind == '%')
             continue;
         if (seen[kind])
-            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "time format '%s': %%%c says again what is known", name,
-                        *p);
+            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "time format '%s': %%%c says again what is known",
+                        name, *p);
         seen[kind] = true;
         half_day = half_day || *p == 'I';
     }
     bool by_month = seen['m'] && seen['d'];
     if (!seen['Y'] || !(by_month || seen['j']) || ((seen['m'] || seen['d']) && seen['j']))
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                    "time format '%s' does not determine the day: it needs the year (%%Y or %%y) and "
-                    "either month (%%m or %%b) and day (%%d), or the day of the year (%%j)",
-                    name);
+        STRATA_FAIL(
+            ctx, STRATA_ERR_USAGE,
+            "time format '%s' does not determine the day: it needs the year (%%Y or %%y) and "
+            "either month (%%m or %%b) and day (%%d), or the day of the year (%%j)",
+            name);
     if (half_day != seen['p'])
         STRATA_FAIL(ctx, STRATA_ERR_USAGE,
                     "time format '%s': %%I and %%p go together (%%H is the hour of the whole day)",
@@ -500,10 +502,11 @@ strata_status strata_time_format_compile(strata_context *ctx, const char *name,
             format.kind = kind;
     if (format.kind == FORMAT_PATTERN) {
         if (!strchr(name, '%'))
-            STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                        "time format '%s' is not known: use iso8601, yyyymmdd, epoch_s, epoch_ms or a "
-                        "pattern such as %%d/%%m/%%Y %%H:%%M",
-                        name);
+            STRATA_FAIL(
+                ctx, STRATA_ERR_USAGE,
+                "time format '%s' is not known: use iso8601, yyyymmdd, epoch_s, epoch_ms or a "
+                "pattern such as %%d/%%m/%%Y %%H:%%M",
+                name);
         STRATA_TRY(expand(ctx, name, &format));
         STRATA_TRY(check_pattern(ctx, name, format.pattern));
     }

@@ -22,7 +22,8 @@ strata_status strata_io_open_read(strata_context *ctx, const char *path, int *fd
     if (strata_fault_strikes(ctx, "io.open"))
         errno = EIO;
     else
-        handle = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block, see below */
+        handle =
+            open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block, see below */
     if (handle < 0)
         STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: %s", path, strerror(errno));
     if (fstat(handle, &info) != 0)
@@ -59,8 +60,8 @@ strata_status strata_io_open_secret(strata_context *ctx, const char *path, int *
                     (long)info.st_uid, (long)geteuid());
     if ((info.st_mode & 07777) != 0600 && (info.st_mode & 07777) != 0400)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                    "%s: mode %04o lets others in; only 0400 and 0600 are taken: chmod 600 %s", path,
-                    (unsigned)info.st_mode & 07777, path);
+                    "%s: mode %04o lets others in; only 0400 and 0600 are taken: chmod 600 %s",
+                    path, (unsigned)info.st_mode & 07777, path);
     *fd = handle;
     handle = -1;
 done:
@@ -77,8 +78,9 @@ strata_status strata_io_create(strata_context *ctx, const char *path, int *fd)
     else
         handle = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (handle < 0)
-        return strata_context_fail(ctx, errno == ENOSPC ? STRATA_ERR_SPACE : STRATA_ERR_IO, __FILE__,
-                                   __LINE__, "%s: cannot create it: %s", path, strerror(errno));
+        return strata_context_fail(ctx, errno == ENOSPC ? STRATA_ERR_SPACE : STRATA_ERR_IO,
+                                   __FILE__, __LINE__, "%s: cannot create it: %s", path,
+                                   strerror(errno));
     *fd = handle;
     return STRATA_OK;
 }
@@ -144,7 +146,8 @@ static ssize_t write_some(strata_context *ctx, int fd, const void *buffer, int64
     }
     if (half)
         ask /= 2;
-    ssize_t n = offset < 0 ? write(fd, buffer, (size_t)ask) : pwrite(fd, buffer, (size_t)ask, offset);
+    ssize_t n =
+        offset < 0 ? write(fd, buffer, (size_t)ask) : pwrite(fd, buffer, (size_t)ask, offset);
     if (half || n == 0) {
         errno = ENOSPC;
         return -1;

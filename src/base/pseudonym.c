@@ -8,7 +8,8 @@
 #include "strata/io.h"
 #include "strata/memory.h"
 
-#define MAKE_A_KEY "make one: (umask 077; head -c 32 /dev/urandom | base64 > strata.key), keep it safe"
+#define MAKE_A_KEY                                                                                 \
+    "make one: (umask 077; head -c 32 /dev/urandom | base64 > strata.key), keep it safe"
 
 struct strata_pseudonymiser {
     strata_key *key; /* owned, read-only */
@@ -27,7 +28,8 @@ strata_status strata_key_new(strata_context *ctx, strata_key **out)
     strata_key *key = sodium_malloc(sizeof *key);
     if (!key)
         return strata_context_fail(ctx, STRATA_ERR_MEMORY, __FILE__, __LINE__,
-                                   "no protected memory for the pseudonym key on rank %d", ctx->rank);
+                                   "no protected memory for the pseudonym key on rank %d",
+                                   ctx->rank);
     *key = (strata_key){0};
     *out = key;
     return STRATA_OK;
@@ -69,10 +71,11 @@ strata_status strata_key_read(strata_context *ctx, const char *path, strata_key 
     int64_t got = 0;
     uint8_t secret[STRATA_SECRET_MAX + 1];
     if (!path || !*path)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                    "privacy.key_file is not set, and pseudonyms need a secret key; %s, and name it by "
-                    "--set privacy.key_file=strata.key (privacy.mode: plain is for public data only)",
-                    MAKE_A_KEY);
+        STRATA_FAIL(
+            ctx, STRATA_ERR_USAGE,
+            "privacy.key_file is not set, and pseudonyms need a secret key; %s, and name it by "
+            "--set privacy.key_file=strata.key (privacy.mode: plain is for public data only)",
+            MAKE_A_KEY);
     rc = strata_io_open_secret(ctx, path, &fd);
     if (rc != STRATA_OK) {
         char said[sizeof ctx->error.message];

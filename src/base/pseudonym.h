@@ -6,9 +6,9 @@
 #include "strata/hash.h"
 
 enum {
-    STRATA_SECRET_MIN = 32,   /* bytes of a key file */
+    STRATA_SECRET_MIN = 32, /* bytes of a key file */
     STRATA_SECRET_MAX = 4096,
-    STRATA_KEY_MAX = 64       /* bytes of a BLAKE2b key */
+    STRATA_KEY_MAX = 64 /* bytes of a BLAKE2b key */
 };
 
 /* The BLAKE2b key as it travels between ranks, and what is made of it; plain data, to be wiped. */
@@ -24,7 +24,8 @@ strata_status strata_key_new(strata_context *ctx, strata_key **out) STRATA_MUST_
 void strata_key_free(strata_key **key);
 
 /* Reads a key file; STRATA_ERR_USAGE with the way to make one. */
-strata_status strata_key_read(strata_context *ctx, const char *path, strata_key *key) STRATA_MUST_USE;
+strata_status strata_key_read(strata_context *ctx, const char *path,
+                              strata_key *key) STRATA_MUST_USE;
 
 /* Takes the key over (*key becomes NULL). From here on the process writes no core dump. */
 strata_status strata_pseudonymiser_from_key(strata_context *ctx, strata_key **key,

@@ -4,7 +4,8 @@
 uint64_t strata_random_bits(uint64_t seed, strata_purpose purpose, uint64_t key, uint64_t round)
 {
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    uint64_t high = round ^ (uint64_t)purpose << 56; /* the top byte of the counter tells purposes apart */
+    uint64_t high = round ^ (uint64_t)purpose
+                                << 56; /* the top byte of the counter tells purposes apart */
     uint32_t c0 = (uint32_t)key, c1 = (uint32_t)(key >> 32);
     uint32_t c2 = (uint32_t)high, c3 = (uint32_t)(high >> 32);
     for (int i = 0; i < 10; i++) {

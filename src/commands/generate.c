@@ -31,8 +31,8 @@ typedef struct job {
     const char *path, *truth_path; /* truth_path NULL = none */
     char *made_path;               /* owned: the truth path made from path */
     generate_file log, truth;
-    generate_row *rows;          /* of one user */
-    char *text, *truth_text;     /* one round of both files */
+    generate_row *rows;      /* of one user */
+    char *text, *truth_text; /* one round of both files */
     int64_t text_room, truth_room;
     totals totals;
 } job;
@@ -44,17 +44,19 @@ static const strata_option options[] = {
     {"--seed", 0, STRATA_OPTION_UINT64, "N", "another seed, another market (default 1)"},
     {"--format", 0, STRATA_OPTION_WORD, "F", "file format: csv", .words = "csv|h5"},
     {"--layout", 0, STRATA_OPTION_WORD, "L",
-     "full: all columns, orders of several rows (default); minimal: user_id,order_date,amount, each "
+     "full: all columns, orders of several rows (default); minimal: user_id,order_date,amount, "
+     "each "
      "row an order",
      .words = "full|minimal"},
     {"--order", 0, STRATA_OPTION_WORD, "O",
-     "time: as a log grows (default); user: one user after the other, faster", .words = "time|user"},
+     "time: as a log grows (default); user: one user after the other, faster",
+     .words = "time|user"},
     {"--regions", 0, STRATA_OPTION_INT64, "R", "number of regions (default 8)", .low = 1,
      .high = GENERATE_REGIONS},
     {"--rows-per-user", 0, STRATA_OPTION_DOUBLE, "X", "about so many rows a user (default 10)",
      .low = 1, .high = 500},
-    {"--refund-share", 0, STRATA_OPTION_DOUBLE, "P", "orders that are refunded later (default 0.02)",
-     .low = 0, .high = 1},
+    {"--refund-share", 0, STRATA_OPTION_DOUBLE, "P",
+     "orders that are refunded later (default 0.02)", .low = 0, .high = 1},
     {"--cancelled-share", 0, STRATA_OPTION_DOUBLE, "P",
      "orders with a cancellation C... (default 0.01; full layout only)", .low = 0, .high = 1},
     {"--quoted-share", 0, STRATA_OPTION_DOUBLE, "P", "rows with a quoted user id (default 0.05)",
@@ -63,7 +65,8 @@ static const strata_option options[] = {
      "unreadable rows added, as a share of the purchases (default 0)", .low = 0, .high = 1},
     {"--start", 0, STRATA_OPTION_TEXT, "DAY", "first day (default 2023-01-01)"},
     {"--as-of", 0, STRATA_OPTION_TEXT, "DAY", "the day after the last (default 2025-01-01)"},
-    {"--truth", 0, STRATA_OPTION_TEXT, "FILE", "what is true of each user (default PATH.truth.csv)"},
+    {"--truth", 0, STRATA_OPTION_TEXT, "FILE",
+     "what is true of each user (default PATH.truth.csv)"},
     {"--no-truth", 0, STRATA_OPTION_FLAG, NULL, "do not write that file"},
     {"--json", 0, STRATA_OPTION_TEXT, "FILE", "write the totals as JSON"},
     {"--force", 0, STRATA_OPTION_FLAG, NULL, "replace existing files"},
@@ -79,7 +82,8 @@ static strata_status day_option(strata_context *ctx, const strata_command_line *
     if (strata_day_parse(text, out))
         return STRATA_OK;
     return strata_context_fail(ctx, STRATA_ERR_USAGE, __FILE__, __LINE__,
-                               "%s %s: not a day such as %s, from 1900 to 2199", name, text, fallback);
+                               "%s %s: not a day such as %s, from 1900 to 2199", name, text,
+                               fallback);
 }
 
 static strata_status read_market(strata_context *ctx, const strata_command_line *line,
@@ -132,8 +136,9 @@ static strata_status prepare(strata_context *ctx, const strata_command_line *lin
     strata_status rc = STRATA_OK;
     STRATA_TRY(read_market(ctx, line, &j->market));
     if (strcmp(strata_option_text(line, "--format", "csv"), "csv") != 0)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--format h5: transactions are written as csv only; "
-                                           "features in HDF5 come from strata run");
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                    "--format h5: transactions are written as csv only; "
+                    "features in HDF5 come from strata run");
     j->by_time = strcmp(strata_option_text(line, "--order", "time"), "time") == 0;
     j->path = strata_option_text(line, "--output", NULL);
     j->truth_path = strata_option_text(line, "--truth", NULL);
@@ -275,14 +280,15 @@ static strata_status pass_time(strata_context *ctx, job *j)
     int64_t slices = j->totals.rows / (rows_at_once * ctx->size) + 1;
     for (int64_t s = 0; s < slices; s++) {
         int64_t n = 0, length = 0;
-        uint64_t from = (uint64_t)(seconds * s / slices), to = (uint64_t)(seconds * (s + 1) / slices);
+        uint64_t from = (uint64_t)(seconds * s / slices),
+                 to = (uint64_t)(seconds * (s + 1) / slices);
         strata_progress(ctx, "generate by time", (double)s / (double)slices, NULL);
         STRATA_AGREE(ctx, collect(ctx, j, from, to, &mine, &n));
         STRATA_TRY(strata_par_sort_records(ctx, mine, n, sizeof *mine, sizeof mine->key, &sorted,
                                            &partition));
         strata_free(&mine);
-        strata_status local = make_lines(ctx, j, sorted, strata_partition_local(&partition, ctx->rank),
-                                         &length);
+        strata_status local =
+            make_lines(ctx, j, sorted, strata_partition_local(&partition, ctx->rank), &length);
         STRATA_TRY(generate_file_put(ctx, &j->log, local, j->text, length));
         strata_partition_release(&partition);
         strata_free(&sorted);
@@ -303,13 +309,13 @@ static strata_status summary_json(strata_context *ctx, const job *j, strata_text
     char money[2][40];
     STRATA_TRY(strata_text_addf(ctx, text, "{\"file\": "));
     STRATA_TRY(strata_text_add_json(ctx, text, j->path));
-    STRATA_TRY(strata_text_addf(
-        ctx, text,
-        ", \"bytes\": %lld, \"users\": %lld, \"rows\": %lld, \"orders\": %lld, "
-        "\"monetary\": \"%s\", \"refunded\": \"%s\", \"rows_by_kind\": {",
-        (long long)j->log.bytes, (long long)t->users, (long long)t->rows, (long long)t->orders,
-        strata_money_format(t->monetary, 2, false, money[0]),
-        strata_money_format(t->refunded, 2, false, money[1])));
+    STRATA_TRY(
+        strata_text_addf(ctx, text,
+                         ", \"bytes\": %lld, \"users\": %lld, \"rows\": %lld, \"orders\": %lld, "
+                         "\"monetary\": \"%s\", \"refunded\": \"%s\", \"rows_by_kind\": {",
+                         (long long)j->log.bytes, (long long)t->users, (long long)t->rows,
+                         (long long)t->orders, strata_money_format(t->monetary, 2, false, money[0]),
+                         strata_money_format(t->refunded, 2, false, money[1])));
     for (int kind = 0; kind < GENERATE_KINDS; kind++)
         STRATA_TRY(strata_text_addf(ctx, text, "%s\"%s\": %lld", kind ? ", " : "",
                                     generate_kind_name(kind), (long long)t->kinds[kind]));
@@ -413,9 +419,10 @@ const strata_command strata_command_generate = {
     .name = "generate",
     .usage = "--users N -o PATH [--seed S] [options]",
     .summary = "write synthetic overseas transactions with known truth",
-    .details = "The same options and seed give the same bytes on any number of ranks. Users belong to\n"
-               "four latent groups that roughly follow the default segment rules (5, 20, 15 and 60\n"
-               "percent), live in regions with different levels of spending, and buy on USD accounts.\n",
+    .details =
+        "The same options and seed give the same bytes on any number of ranks. Users belong to\n"
+        "four latent groups that roughly follow the default segment rules (5, 20, 15 and 60\n"
+        "percent), live in regions with different levels of spending, and buy on USD accounts.\n",
     .uses_mpi = true,
     .options = options,
     .run = run,

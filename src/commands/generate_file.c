@@ -49,8 +49,8 @@ strata_status generate_file_open(strata_context *ctx, const char *path, bool for
     generate_file file = {.path = path, .fd = -1, .force = force};
     STRATA_AGREE(ctx, ctx->rank == 0 ? start(ctx, &file) : STRATA_OK);
     STRATA_TRY(share_name(ctx, &file));
-    STRATA_AGREE(ctx, ctx->rank == 0 ? STRATA_OK
-                                     : strata_io_open_write(ctx, file.temporary, &file.fd));
+    STRATA_AGREE(ctx,
+                 ctx->rank == 0 ? STRATA_OK : strata_io_open_write(ctx, file.temporary, &file.fd));
     *out = file;
     file = (generate_file){.fd = -1};
 done:

@@ -12,11 +12,11 @@ enum { ROUND_WHO, ROUND_WHEN, ROUND_SPEND, ROUND_ORDERS, ROUND_FIRST_ORDER, ROUN
 /* A latent group: who its users are, in the terms of the default segment rules. */
 typedef struct group {
     const char *name;
-    double share;       /* of all users */
-    double frequency;   /* orders, relative to the mean over all users */
-    double spend;       /* median: money a month if monthly, else of one order */
+    double share;     /* of all users */
+    double frequency; /* orders, relative to the mean over all users */
+    double spend;     /* median: money a month if monthly, else of one order */
     bool monthly;
-    double spend_sigma; /* of its binary logarithm */
+    double spend_sigma;              /* of its binary logarithm */
     int32_t last_low, last_high;     /* days from the last purchase to as_of */
     int32_t tenure_low, tenure_high; /* days from the first to the last purchase */
 } group;
@@ -54,8 +54,8 @@ const char *generate_region_name(int32_t region)
 const char *generate_kind_name(int32_t kind)
 {
     static const char *const names[GENERATE_KINDS] = {
-        "purchase", "refund",   "cancelled",  "dirty_columns", "dirty_quote", "dirty_encoding",
-        "dirty_user", "dirty_time", "dirty_amount", "dirty_order"};
+        "purchase",       "refund",     "cancelled",  "dirty_columns", "dirty_quote",
+        "dirty_encoding", "dirty_user", "dirty_time", "dirty_amount",  "dirty_order"};
     return names[kind];
 }
 
@@ -163,7 +163,8 @@ static int64_t choose_orders(const generate_market *market, const group *g, draw
 {
     const double lines = market->full ? 1.5 : 1.0; /* rows an order has on average */
     double mean = market->rows_per_user / lines * g->frequency;
-    double n = mean * 0.89 * power_of_two(0.7 * take_normal(d)); /* the mean of that factor is 1/0.89 */
+    double n =
+        mean * 0.89 * power_of_two(0.7 * take_normal(d)); /* the mean of that factor is 1/0.89 */
     int64_t orders = (int64_t)(n + 0.5);
     return orders < 1 ? 1 : orders > MOST_ORDERS ? MOST_ORDERS : orders;
 }
@@ -234,7 +235,8 @@ static void put_dirt(output *out, int64_t second, int64_t order, int64_t place, 
 {
     if (!take_chance(chance, out->market->dirty_share))
         return;
-    int kinds = GENERATE_KINDS - GENERATE_DIRTY - !out->market->full; /* without order ids: one less */
+    int kinds =
+        GENERATE_KINDS - GENERATE_DIRTY - !out->market->full; /* without order ids: one less */
     /* apart from the rounds of orders, which stay below 2^32 */
     draw look = draw_of(out->market, out->h->user, (INT64_C(1) << 32) + order * MOST_LINES + place);
     generate_kind kind = (generate_kind)(GENERATE_DIRTY + (int)take16(&look, (uint32_t)kinds));
@@ -246,7 +248,8 @@ static void put_order(output *out, int64_t order, int64_t second, int64_t amount
 {
     const generate_market *market = out->market;
     int64_t round = ROUND_FIRST_ORDER + order * ROUNDS_AN_ORDER;
-    draw shape = draw_of(market, out->h->user, round + 1), look = draw_of(market, out->h->user, round + 2);
+    draw shape = draw_of(market, out->h->user, round + 1),
+         look = draw_of(market, out->h->user, round + 2);
     draw after = draw_of(market, out->h->user, round + 3);
     uint32_t ticket = take16(&shape, 10);
     int64_t lines = !market->full || amount < 100 ? 1 : ticket < 6 ? 1 : ticket < 9 ? 2 : 3;

@@ -7,7 +7,7 @@ enum { SECONDS_A_DAY = 86400 };
 
 /* As they stand in the file; some need quotes, some have quotes within. */
 static const char *const items[GENERATE_ITEMS] = {
-    "mug",          "poster",   "\"lamp, brass\"", "notebook", "\"frame 8\"\" x 10\"\"\"",
+    "mug",         "poster",   "\"lamp, brass\"",  "notebook", "\"frame 8\"\" x 10\"\"\"",
     "tea (200 g)", "umbrella", "caf\xc3\xa9 press"};
 
 static char *put_text(char *to, const char *text)
@@ -49,7 +49,8 @@ static char *put_day(char *to, int32_t day)
 
 /* ---- a row ----------------------------------------------------------------------------------- */
 
-static char *put_user(const generate_market *market, const generate_row *row, uint64_t user, char *to)
+static char *put_user(const generate_market *market, const generate_row *row, uint64_t user,
+                      char *to)
 {
     if (row->kind == GENERATE_DIRTY_USER)
         return to;
@@ -107,9 +108,8 @@ static char *put_amount(const generate_row *row, char *to)
 
 char *generate_header(const generate_market *market, char *to)
 {
-    return put_text(to, market->full
-                            ? "user_id,order_id,order_date,region,amount,currency,item\n"
-                            : "user_id,order_date,amount\n");
+    return put_text(to, market->full ? "user_id,order_id,order_date,region,amount,currency,item\n"
+                                     : "user_id,order_date,amount\n");
 }
 
 char *generate_line(const generate_market *market, const generate_row *row, char *to)

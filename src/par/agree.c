@@ -5,7 +5,8 @@
 
 strata_status strata_par_agree(strata_context *ctx, strata_status local)
 {
-    if (local != STRATA_OK && ctx->error.status == STRATA_OK) /* nobody should leave without a word */
+    if (local != STRATA_OK &&
+        ctx->error.status == STRATA_OK) /* nobody should leave without a word */
         strata_context_fail(ctx, local, __FILE__, __LINE__, "%s", strata_status_text(local));
     if (ctx->comm == MPI_COMM_NULL || ctx->size == 1)
         return local;

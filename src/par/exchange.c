@@ -89,8 +89,9 @@ static strata_status run_round(strata_context *ctx, const strata_exchange *excha
         int from = (ctx->rank - step + ctx->size) % ctx->size, bytes = 0;
         STRATA_TRY(part_bytes(ctx, p, p->receive_counts[from], round, size, &bytes));
         if (bytes > 0)
-            STRATA_MPI(ctx, MPI_Irecv(p->received + (p->receive_offsets[from] + done_records) * size,
-                                      bytes, MPI_BYTE, from, 1, ctx->comm, &p->requests[n++]));
+            STRATA_MPI(ctx,
+                       MPI_Irecv(p->received + (p->receive_offsets[from] + done_records) * size,
+                                 bytes, MPI_BYTE, from, 1, ctx->comm, &p->requests[n++]));
     }
     for (int step = 1; step < ctx->size; step++) {
         int to = (ctx->rank + step) % ctx->size, bytes = 0;
@@ -164,9 +165,9 @@ strata_status strata_par_redistribute(strata_context *ctx, const void *rows, int
     int64_t *counts = NULL, n = 0;
     if (from->size != ctx->size || to->size != ctx->size || /* replicated: all ranks see it alike */
         strata_partition_global(from) != strata_partition_global(to))
-        STRATA_FAIL(ctx, STRATA_ERR_INTERNAL, "two partitions of different tables: %lld and %lld rows",
-                    (long long)strata_partition_global(from),
-                    (long long)strata_partition_global(to));
+        STRATA_FAIL(
+            ctx, STRATA_ERR_INTERNAL, "two partitions of different tables: %lld and %lld rows",
+            (long long)strata_partition_global(from), (long long)strata_partition_global(to));
     STRATA_AGREE(ctx, strata_alloc(ctx, ctx->size, sizeof *counts, &counts));
     for (int r = 0; r < ctx->size; r++)
         counts[r] = overlap(to, r, from->offsets[ctx->rank], from->offsets[ctx->rank + 1]);

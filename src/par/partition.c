@@ -11,7 +11,8 @@ strata_status strata_partition_gather(strata_context *ctx, int64_t n_local, stra
     if (ctx->comm == MPI_COMM_NULL)
         offsets[1] = n_local;
     else
-        STRATA_MPI(ctx, MPI_Allgather(&n_local, 1, MPI_INT64_T, offsets + 1, 1, MPI_INT64_T, ctx->comm));
+        STRATA_MPI(ctx,
+                   MPI_Allgather(&n_local, 1, MPI_INT64_T, offsets + 1, 1, MPI_INT64_T, ctx->comm));
     for (int r = 0; r < ctx->size; r++)
         offsets[r + 1] += offsets[r];
     *out = (strata_partition){.size = ctx->size, .offsets = offsets};

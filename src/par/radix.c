@@ -73,7 +73,8 @@ strata_status strata_radix_values(strata_context *ctx, const int64_t *values, in
     STRATA_TRY(strata_alloc(ctx, n_local, sizeof *sorted, &sorted));
     STRATA_TRY(strata_alloc(ctx, n_local, sizeof *scratch, &scratch));
     for (int64_t i = 0; i < n_local; i++)
-        sorted[i] = (strata_pair){.key = (uint64_t)values[i] - (uint64_t)base, .index = (uint64_t)i};
+        sorted[i] =
+            (strata_pair){.key = (uint64_t)values[i] - (uint64_t)base, .index = (uint64_t)i};
     strata_radix_pairs(sorted, scratch, n_local);
     *pairs = sorted;
     sorted = NULL;
@@ -107,7 +108,8 @@ static void insertion_records(record_view view, strata_pair *pairs, int64_t n, i
         strata_pair moving = pairs[i];
         const char *record = bytes + (int64_t)moving.index * view.size;
         int64_t j = i;
-        for (; j > 0 && memcmp(bytes + (int64_t)pairs[j - 1].index * view.size, record, rest) > 0; j--)
+        for (; j > 0 && memcmp(bytes + (int64_t)pairs[j - 1].index * view.size, record, rest) > 0;
+             j--)
             pairs[j] = pairs[j - 1];
         pairs[j] = moving;
     }
@@ -148,8 +150,8 @@ static void order_span(record_view view, strata_pair *pairs, strata_pair *scratc
     }
 }
 
-strata_status strata_radix_records(strata_context *ctx, const void *records, int64_t n, int64_t size,
-                                   void *sorted)
+strata_status strata_radix_records(strata_context *ctx, const void *records, int64_t n,
+                                   int64_t size, void *sorted)
 {
     strata_status rc = STRATA_OK;
     strata_pair *pairs = NULL, *scratch = NULL;

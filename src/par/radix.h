@@ -20,7 +20,7 @@ strata_status strata_radix_values(strata_context *ctx, const int64_t *values, in
                                   int64_t base, strata_pair **pairs) STRATA_MUST_USE;
 
 /* Sorts records [n, size] by memcmp over all bytes into sorted, which must not overlap them. */
-strata_status strata_radix_records(strata_context *ctx, const void *records, int64_t n, int64_t size,
-                                   void *sorted) STRATA_MUST_USE;
+strata_status strata_radix_records(strata_context *ctx, const void *records, int64_t n,
+                                   int64_t size, void *sorted) STRATA_MUST_USE;
 
 #endif

@@ -23,7 +23,8 @@ static strata_status find_range(strata_context *ctx, const int64_t *values, int6
                                 int64_t *low, int64_t *high, int64_t *n_global)
 {
     strata_status rc = STRATA_OK;
-    int64_t ends[2] = {INT64_MAX, INT64_MAX}, n = n_local; /* minimum, and ~maximum to be minimised */
+    int64_t ends[2] = {INT64_MAX, INT64_MAX},
+            n = n_local; /* minimum, and ~maximum to be minimised */
     for (int64_t i = 0; i < n_local; i++) {
         ends[0] = values[i] < ends[0] ? values[i] : ends[0];
         ends[1] = ~values[i] < ends[1] ? ~values[i] : ends[1];
@@ -112,7 +113,8 @@ static strata_status cut_tallies(strata_context *ctx, const tally *tallies, int6
     STRATA_AGREE(ctx, strata_alloc(ctx, n, sizeof *samples, &samples));
     for (int64_t i = 0; i < n; i++)
         samples[i] = tallies[i * step + step / 2].value;
-    STRATA_TRY(strata_par_gather(ctx, samples, n * (int64_t)sizeof *samples, -1, &all, &bytes, NULL));
+    STRATA_TRY(
+        strata_par_gather(ctx, samples, n * (int64_t)sizeof *samples, -1, &all, &bytes, NULL));
     n = bytes / (int64_t)sizeof *all;
     STRATA_AGREE(ctx, strata_radix_values(ctx, all, n, INT64_MIN, &sorted));
     for (int r = 0; r < ctx->size; r++) {
@@ -202,7 +204,8 @@ static strata_status rank_sparse(strata_context *ctx, const int64_t *values, int
         goto done;
     }
     STRATA_TRY(cut_tallies(ctx, tallies, m, counts));
-    STRATA_TRY(strata_par_exchange(ctx, tallies, counts, sizeof *tallies, &received, &n, from_counts));
+    STRATA_TRY(
+        strata_par_exchange(ctx, tallies, counts, sizeof *tallies, &received, &n, from_counts));
     strata_free(&tallies);
     STRATA_TRY(answer(ctx, received, n, low, &answers));
     strata_free(&received);
@@ -233,8 +236,7 @@ strata_status strata_par_rank_values(strata_context *ctx, const int64_t *values,
         goto done;
     STRATA_AGREE(ctx, strata_alloc(ctx, n_local, sizeof *out, &out));
     uint64_t range = (uint64_t)high - (uint64_t)low;
-    if (range < always_dense ||
-        (range < never_dense && range < (uint64_t)(n_global / ctx->size)))
+    if (range < always_dense || (range < never_dense && range < (uint64_t)(n_global / ctx->size)))
         STRATA_TRY(rank_dense(ctx, values, n_local, low, (int64_t)range, out));
     else
         STRATA_TRY(rank_sparse(ctx, values, n_local, low, out));

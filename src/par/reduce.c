@@ -15,7 +15,8 @@ static strata_status allreduce(strata_context *ctx, void *values, int64_t count,
     MPI_Op mpi_op = op == STRATA_SUM ? MPI_SUM : op == STRATA_MIN ? MPI_MIN : MPI_MAX;
     for (int64_t at = 0; at < count; at += round_elements) {
         int n = 0;
-        STRATA_TRY(strata_narrow(ctx, count - at < round_elements ? count - at : round_elements, &n));
+        STRATA_TRY(
+            strata_narrow(ctx, count - at < round_elements ? count - at : round_elements, &n));
         STRATA_MPI(ctx, MPI_Allreduce(MPI_IN_PLACE, (char *)values + at * size, n, type, mpi_op,
                                       ctx->comm));
     }
@@ -52,8 +53,7 @@ strata_status strata_par_allreduce_i128(strata_context *ctx, __int128 *values, i
     /* Four limbs of 32 bits leave 31 bits for carries: room for 2^31 ranks. */
     for (int64_t i = 0; i < count; i++)
         for (int limb = 0; limb < 4; limb++)
-            limbs[4 * i + limb] =
-                (int64_t)(uint32_t)((unsigned __int128)values[i] >> (32 * limb));
+            limbs[4 * i + limb] = (int64_t)(uint32_t)((unsigned __int128)values[i] >> (32 * limb));
     STRATA_TRY(strata_par_allreduce_i64(ctx, limbs, 4 * count, STRATA_SUM));
     for (int64_t i = 0; i < count; i++) {
         unsigned __int128 sum = 0;

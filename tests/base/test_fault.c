@@ -74,9 +74,10 @@ static void shortens(void **state)
 
 static void malformed(void **state)
 {
-    static const char *const bad[] = {":fail", "p:explode", "p:", "p:fail:x", "p:fail:-1", "p:fail:1:x",
+    static const char *const bad[] = {":fail",       "p:explode",    "p:",
+                                      "p:fail:x",    "p:fail:-1",    "p:fail:1:x",
                                       "p:fail:1:-2", "p:fail:1:2:3", "p:fail:99999999999999999999",
-                                      "p:fail:", "p:fail:1:"};
+                                      "p:fail:",     "p:fail:1:"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         configured(bad[i], STRATA_ERR_USAGE);
@@ -149,7 +150,8 @@ static void impossible_sizes(void **state)
 {
     (void)state;
     strata_context ctx = configured(NULL, STRATA_OK);
-    static const int64_t bad[][2] = {{-1, 8}, {8, -1}, {INT64_MAX, 2}, {INT64_C(1) << 62, 4},
+    static const int64_t bad[][2] = {{-1, 8},        {8, -1},
+                                     {INT64_MAX, 2}, {INT64_C(1) << 62, 4},
                                      {INT64_MAX, 1}, {INT64_C(1) << 60, 1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char mark, *array = &mark;

@@ -97,22 +97,20 @@ static void philox_answers(void **state)
 {
     (void)state;
     assert_int_equal(strata_random_bits(0, 0, 0, 0), 0xe169c58d6627e8d5u);
-    assert_int_equal(strata_random_bits(UINT64_MAX, 0, UINT64_MAX, UINT64_MAX), 0x41c83b0e408f276du);
-    assert_int_equal(strata_random_bits(0x299f31d0a4093822u, 0, 0x85a308d3243f6a88u,
-                                        0x0370734413198a2eu),
-                     0x94fdccebd16cfe09u);
+    assert_int_equal(strata_random_bits(UINT64_MAX, 0, UINT64_MAX, UINT64_MAX),
+                     0x41c83b0e408f276du);
+    assert_int_equal(
+        strata_random_bits(0x299f31d0a4093822u, 0, 0x85a308d3243f6a88u, 0x0370734413198a2eu),
+        0x94fdccebd16cfe09u);
 }
 
 /* Results depend on these values for ever: a change here is a change of every seeded result. */
 static void frozen_values(void **state)
 {
     (void)state;
-    assert_int_equal(strata_random_bits(1, STRATA_RANDOM_SEEDING, 42, 0),
-                     0x2812205f1f9b485bu);
-    assert_int_equal(strata_random_bits(1, STRATA_RANDOM_GENERATE, 42, 0),
-                     0x655a4996c1119139u);
-    assert_int_equal(strata_random_bits(1, STRATA_RANDOM_GENERATE, 42, 1),
-                     0x83b2250941a2af45u);
+    assert_int_equal(strata_random_bits(1, STRATA_RANDOM_SEEDING, 42, 0), 0x2812205f1f9b485bu);
+    assert_int_equal(strata_random_bits(1, STRATA_RANDOM_GENERATE, 42, 0), 0x655a4996c1119139u);
+    assert_int_equal(strata_random_bits(1, STRATA_RANDOM_GENERATE, 42, 1), 0x83b2250941a2af45u);
     assert_true(strata_random_uniform(7, STRATA_RANDOM_SAMPLE, 3, 9) ==
                 (double)(strata_random_bits(7, STRATA_RANDOM_SAMPLE, 3, 9) >> 11) /
                     9007199254740992.0);
@@ -136,7 +134,8 @@ static void uniform(void **state)
     (void)state;
     for (int byte = 0; byte < 8; byte++) {
         static int keys[CELLS], rounds[CELLS], seeds[CELLS];
-        memset(keys, 0, sizeof keys), memset(rounds, 0, sizeof rounds), memset(seeds, 0, sizeof seeds);
+        memset(keys, 0, sizeof keys), memset(rounds, 0, sizeof rounds),
+            memset(seeds, 0, sizeof seeds);
         for (int i = 0; i < DRAWS; i++) {
             uint64_t n = (uint64_t)i;
             keys[strata_random_bits(5, STRATA_RANDOM_TEST, n, 0) >> (8 * byte) & 255]++;
@@ -175,8 +174,8 @@ static void avalanche(void **state)
             uint64_t a[3] = {n * 7919, n * n, n}; /* seed, key, round; round has 56 bits */
             uint64_t before = strata_random_bits(a[0], STRATA_RANDOM_TEST, a[1], a[2]);
             a[bit / 64] ^= UINT64_C(1) << bit % 64;
-            flips += __builtin_popcountll(
-                before ^ strata_random_bits(a[0], STRATA_RANDOM_TEST, a[1], a[2]));
+            flips += __builtin_popcountll(before ^
+                                          strata_random_bits(a[0], STRATA_RANDOM_TEST, a[1], a[2]));
         }
         double mean = (double)flips / TRIALS; /* 32 expected, deviation 4 / sqrt(20000) = 0.028 */
         if (mean < 31.83 || mean > 32.17)
@@ -187,10 +186,11 @@ static void avalanche(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(content_hashes), cmocka_unit_test(hexadecimal),
-        cmocka_unit_test(library_answers), cmocka_unit_test(philox_answers), cmocka_unit_test(blake2b_variants),
-        cmocka_unit_test(frozen_values),  cmocka_unit_test(uniform),
-        cmocka_unit_test(independent),    cmocka_unit_test(avalanche),
+        cmocka_unit_test(content_hashes),   cmocka_unit_test(hexadecimal),
+        cmocka_unit_test(library_answers),  cmocka_unit_test(philox_answers),
+        cmocka_unit_test(blake2b_variants), cmocka_unit_test(frozen_values),
+        cmocka_unit_test(uniform),          cmocka_unit_test(independent),
+        cmocka_unit_test(avalanche),
     };
     return cmocka_run_group_tests_name("base/hash", tests, NULL, NULL);
 }

@@ -242,8 +242,9 @@ static void secrets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(unreadable), cmocka_unit_test(injected),
-        cmocka_unit_test(renames),    cmocka_unit_test(space),      cmocka_unit_test(file_size_limit),
+        cmocka_unit_test(round_trip), cmocka_unit_test(unreadable),
+        cmocka_unit_test(injected),   cmocka_unit_test(renames),
+        cmocka_unit_test(space),      cmocka_unit_test(file_size_limit),
         cmocka_unit_test(secrets),    cmocka_unit_test(full_disk),
     };
     if (strata_context_init(&ctx, MPI_COMM_NULL) != STRATA_OK || !mkdtemp(folder))

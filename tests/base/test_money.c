@@ -65,16 +65,51 @@ static void good_decimals(void **state)
 
 static void bad_decimals(void **state)
 {
-    static const char *const bad[] = {
-        "",       "+",      "-",        ".",      "+.",     "-.",      "1.",        "1e5",
-        "1E5",    "1,234",  "1,234.56", "1 234",  " 1",     "1 ",      "1.2.3",     "--1",
-        "+-1",    "1-",     "NaN",      "nan",    "Inf",    "-inf",    "infinity",  "0x10",
-        "1e400",  "$5",     "5$",       "1'000",  "1_000",  "\t1",     "1\n",       "1.5e0",
-        "\xef\xbc\x91\xef\xbc\x92", /* full-width 12 */
-        "\xd9\xa1",                 /* Arabic-Indic 1 */
-        "\xe2\x88\x92" "5",         /* a true minus sign */
-        "1..2",   ".5.",    "/",        ":",      "1/2",    "1:2",     "00-1",      "1.-5",
-        "99999999999999999999999999999999999999999999999999"};
+    static const char *const bad[] = {"",
+                                      "+",
+                                      "-",
+                                      ".",
+                                      "+.",
+                                      "-.",
+                                      "1.",
+                                      "1e5",
+                                      "1E5",
+                                      "1,234",
+                                      "1,234.56",
+                                      "1 234",
+                                      " 1",
+                                      "1 ",
+                                      "1.2.3",
+                                      "--1",
+                                      "+-1",
+                                      "1-",
+                                      "NaN",
+                                      "nan",
+                                      "Inf",
+                                      "-inf",
+                                      "infinity",
+                                      "0x10",
+                                      "1e400",
+                                      "$5",
+                                      "5$",
+                                      "1'000",
+                                      "1_000",
+                                      "\t1",
+                                      "1\n",
+                                      "1.5e0",
+                                      "\xef\xbc\x91\xef\xbc\x92", /* full-width 12 */
+                                      "\xd9\xa1",                 /* Arabic-Indic 1 */
+                                      "\xe2\x88\x92"
+                                      "5", /* a true minus sign */
+                                      "1..2",
+                                      ".5.",
+                                      "/",
+                                      ":",
+                                      "1/2",
+                                      "1:2",
+                                      "00-1",
+                                      "1.-5",
+                                      "99999999999999999999999999999999999999999999999999"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         refuse(bad[i], 4);
@@ -147,8 +182,9 @@ static void products(void **state)
 
 static void one_factor_equals_plain_parse(void **state)
 {
-    static const char *const texts[] = {"0",   "-0",    "12.34", ".5",  "+.5", "-7.0001",
-                                        "1.", "900719925474.0992", "900719925474.0993", "1e3"};
+    static const char *const texts[] = {
+        "0",  "-0", "12.34", ".5", "+.5", "-7.0001", "1.", "900719925474.0992", "900719925474.0993",
+        "1e3"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         int64_t a = 0, b = 0;

@@ -51,7 +51,8 @@ __attribute__((unused)) static void spread(int how, int64_t n, int64_t *first, i
     int main(int argc, char **argv)                                                                \
     {                                                                                              \
         MPI_Init(&argc, &argv);                                                                    \
-        MPI_Comm comm = argc > 1 && strcmp(argv[1], "serial") == 0 ? MPI_COMM_NULL : MPI_COMM_WORLD;\
+        MPI_Comm comm =                                                                            \
+            argc > 1 && strcmp(argv[1], "serial") == 0 ? MPI_COMM_NULL : MPI_COMM_WORLD;           \
         if (strata_context_init(&ctx, comm) != STRATA_OK)                                          \
             return 1;                                                                              \
         int failed = cmocka_run_group_tests_name(name, tests, NULL, NULL);                         \

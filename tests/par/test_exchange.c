@@ -108,7 +108,8 @@ static void out_of_memory(void **state)
     for (int skip = 0; skip < 6; skip++) {
         int64_t *counts = test_calloc((size_t)ctx.size, sizeof *counts), n = -1;
         void *got = NULL;
-        strata_fault fault = {.point = "alloc", .action = "fail", .skip = skip, .rank = ctx.size - 1};
+        strata_fault fault = {
+            .point = "alloc", .action = "fail", .skip = skip, .rank = ctx.size - 1};
         ctx.fault = fault;
         strata_status rc = strata_par_exchange(&ctx, "", counts, 8, &got, &n, NULL);
         ctx.fault = (strata_fault){.rank = -1};
@@ -132,7 +133,8 @@ static void redistribution(void **state)
                 spread(to_how, n, &to_first, &to_end);
                 assert_ok(strata_partition_gather(&ctx, end - first, &from));
                 assert_ok(strata_partition_gather(&ctx, to_end - to_first, &to));
-                int64_t *rows = test_malloc(sizeof *rows * (size_t)(end - first + 1)), *moved = NULL;
+                int64_t *rows = test_malloc(sizeof *rows * (size_t)(end - first + 1)),
+                        *moved = NULL;
                 for (int64_t i = first; i < end; i++)
                     rows[i - first] = i * i;
                 assert_ok(strata_par_redistribute(&ctx, rows, sizeof *rows, &from, &to, &moved));

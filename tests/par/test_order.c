@@ -177,7 +177,8 @@ static void make_record(char *record, int64_t size, int kind, int64_t i)
         }
     }
     if (kind == 2)
-        for (int64_t byte = 0, rest = (int64_t)(x % 1000); byte < 4 && size - 1 - byte >= 0; byte++) {
+        for (int64_t byte = 0, rest = (int64_t)(x % 1000); byte < 4 && size - 1 - byte >= 0;
+             byte++) {
             record[size - 1 - byte] = (char)('0' + rest % 10);
             rest /= 10;
         }
@@ -279,8 +280,11 @@ static void out_of_memory(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(ranks),             cmocka_unit_test(order_statistics),
-    cmocka_unit_test(positions_outside), cmocka_unit_test(sorted_records),
-    cmocka_unit_test(wrong_key),         cmocka_unit_test(out_of_memory),
+    cmocka_unit_test(ranks),
+    cmocka_unit_test(order_statistics),
+    cmocka_unit_test(positions_outside),
+    cmocka_unit_test(sorted_records),
+    cmocka_unit_test(wrong_key),
+    cmocka_unit_test(out_of_memory),
 };
 PAR_TEST_MAIN("par/order", tests)

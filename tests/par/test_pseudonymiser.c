@@ -192,11 +192,8 @@ static void bad_keys(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keyed),
-        cmocka_unit_test(long_key),
-        cmocka_unit_test(plain),
-        cmocka_unit_test(many),
-        cmocka_unit_test(bad_keys),
+        cmocka_unit_test(keyed), cmocka_unit_test(long_key), cmocka_unit_test(plain),
+        cmocka_unit_test(many),  cmocka_unit_test(bad_keys),
     };
     MPI_Init(&argc, &argv);
     if (strata_context_init(&ctx, MPI_COMM_WORLD) != STRATA_OK)

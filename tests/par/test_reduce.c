@@ -10,7 +10,8 @@ static void agreement(void **state)
     for (int bad = 0; bad < ctx.size; bad++) {
         strata_status local = STRATA_OK;
         if (ctx.rank == bad)
-            local = strata_context_fail(&ctx, STRATA_ERR_INPUT, __FILE__, __LINE__, "bad on %d", bad);
+            local =
+                strata_context_fail(&ctx, STRATA_ERR_INPUT, __FILE__, __LINE__, "bad on %d", bad);
         char expected[32];
         snprintf(expected, sizeof expected, "bad on %d", bad);
         assert_int_equal(strata_par_agree(&ctx, local), STRATA_ERR_INPUT);
@@ -188,8 +189,8 @@ static void partitions(void **state)
     }
     strata_partition_release(&p);
     strata_partition_release(&p);
-    static const int64_t shapes[][2] = {{0, 1},    {1, 1},     {10, 3},    {10, 100},
-                                        {1000, 7}, {1000, 10}, {INT64_MAX, 131072}};
+    static const int64_t shapes[][2] = {
+        {0, 1}, {1, 1}, {10, 3}, {10, 100}, {1000, 7}, {1000, 10}, {INT64_MAX, 131072}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         int64_t n = shapes[s][0], block = shapes[s][1];
         assert_ok(strata_partition_blocks(&ctx, n, block, &p));
@@ -208,8 +209,8 @@ static void partitions(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(agreement),   cmocka_unit_test(integers), cmocka_unit_test(wide_integers),
-    cmocka_unit_test(doubles),     cmocka_unit_test(prefix_sums),
-    cmocka_unit_test(broadcast),   cmocka_unit_test(gathers),  cmocka_unit_test(partitions),
+    cmocka_unit_test(agreement), cmocka_unit_test(integers),    cmocka_unit_test(wide_integers),
+    cmocka_unit_test(doubles),   cmocka_unit_test(prefix_sums), cmocka_unit_test(broadcast),
+    cmocka_unit_test(gathers),   cmocka_unit_test(partitions),
 };
 PAR_TEST_MAIN("par/reduce", tests)
