@@ -87,6 +87,16 @@ strata_status strata_cluster_assign(strata_context *ctx, const strata_points *po
                                     const int32_t *centroids, int16_t *labels, double *distance)
     STRATA_MUST_USE;
 
+/* Collective. Renumbers the clusters by falling mean of value [n_local] (exact; empty ones last, equal
+ * means by the old number): labels, centroids, sizes and inertias. |sum of value| < 2^63. */
+strata_status strata_clustering_order(strata_context *ctx, int64_t n_local, const int64_t *value,
+                                      strata_clustering *clustering) STRATA_MUST_USE;
+
+/* Not collective. Distance of each point to the centroid of its label, scaled units, [n_local]. Exact
+ * integers up to one square root. O(n_local d). */
+void strata_clustering_distances(const strata_points *points, const strata_clustering *clustering,
+                                 double *distance);
+
 /* Not collective. Safe twice. */
 void strata_clustering_release(strata_clustering *clustering);
 

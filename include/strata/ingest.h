@@ -103,7 +103,15 @@ typedef struct strata_population {
 strata_status strata_ingest(strata_context *ctx, const strata_config *config,
                             strata_population *population) STRATA_MUST_USE;
 
-/* Not collective. */
+/* Collective. The users of population that bought in the period of activity, as a population of their
+ * own: partition, key64, region_code and whole (= that period's activity) are copies, user_key is
+ * NULL, the dictionary of regions and the rest are left empty. rows [n_local of view] receives each
+ * one's row in population; both are owned by the caller. start and as_of bound the period. */
+strata_status strata_population_view(strata_context *ctx, const strata_population *population,
+                                     const strata_activity *activity, int32_t start, int32_t as_of,
+                                     strata_population *view, int64_t **rows) STRATA_MUST_USE;
+
+/* Not collective. Safe twice. */
 void strata_population_release(strata_population *population);
 
 #endif
