@@ -3,6 +3,7 @@
 #define STRATA_COMMANDS_TABLE_H
 
 #define STRATA_COMMANDS(X)                                                                         \
+    X(run)                                                                                         \
     X(generate)                                                                                    \
     X(help)                                                                                        \
     X(version)                                                                                     \

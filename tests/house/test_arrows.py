@@ -18,7 +18,8 @@ HEADERS = {
     "base": ["status", "context", "memory", "io", "fault", "money", "dates", "hash", "config", "text",
              "build"],
     "par": ["par", "partition"],
-    "commands": ["console", "pipeline"],
+    "output": ["output", "console"],
+    "commands": ["pipeline"],
 }
 
 # A private header that one other file may see, because it finishes what the room began.

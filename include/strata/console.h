@@ -1,0 +1,20 @@
+/* console.h: the screen at the end of a run, a part of the output room. */
+#ifndef STRATA_CONSOLE_H
+#define STRATA_CONSOLE_H
+
+#include <stdio.h>
+
+#include "strata/output.h"
+
+/* What the screen needs beyond the result itself. */
+typedef struct strata_console {
+    const char *path, *digest; /* of the published file */
+    int ranks;
+    int64_t peak_memory; /* bytes, the largest of all ranks */
+} strata_console;
+
+/* Not collective: call it on rank 0. Prints verdict, segments, clusters, tests with effect sizes,
+ * gates, accounts, phases and where the file is. result needs every part of a main job. */
+void strata_console_summary(FILE *out, const strata_result *result, const strata_console *console);
+
+#endif

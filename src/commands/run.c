@@ -1,0 +1,214 @@
+/* run: the main job. */
+#include <glob.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "command.h"
+#include "pipeline.h"
+
+#include "strata/console.h"
+#include "strata/hash.h"
+#include "strata/memory.h"
+#include "strata/par.h"
+
+static const strata_option options[] = {
+    {"--input", 'i', STRATA_OPTION_MANY, "PATH", "transaction logs; globs; instead of input.files",
+     .config_key = "input.files"},
+    {"--output", 'o', STRATA_OPTION_TEXT, "OUT.h5", "the result", .required = true},
+    {0},
+};
+
+/* Everything that can be known to be wrong before the first row is read. */
+static strata_status check_request(strata_context *ctx, const strata_config *config)
+{
+    strata_status rc = STRATA_OK;
+    STRATA_TRY(strata_rules_validate(ctx, config));
+    for (int32_t f = 0; f < config->cluster.n_features; f++) {
+        const char *name = config->cluster.features[f];
+        strata_column column = strata_column_find(name);
+        if (column < STRATA_COLUMN_COUNT && strata_column_table()[column].is_feature)
+            continue;
+        const char *nearest = strata_column_suggest(name);
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "cluster.features: %s is no feature of /users%s%s%s",
+                    name, nearest ? "; did you mean " : "", nearest ? nearest : "",
+                    nearest ? "?" : "");
+    }
+done:
+    return rc;
+}
+
+/* ---- dry run --------------------------------------------------------------------------------- */
+
+/* Rows of a file, estimated from its beginning: plain or gzip, what gzread takes is what ingest takes. */
+static double estimate_rows(const char *path)
+{
+    enum { SAMPLE = 1 << 16 };
+    char sample[SAMPLE];
+    struct stat info;
+    gzFile file = gzopen(path, "rb");
+    if (!file || stat(path, &info) != 0)
+        return 0;
+    int got = gzread(file, sample, SAMPLE);
+    double stored = (double)gzoffset(file), lines = 0;
+    for (int i = 0; i < got; i++)
+        lines += sample[i] == '\n';
+    gzclose(file);
+    return got > 0 && stored > 0 ? lines * fmax(1, (double)info.st_size / stored) : 0;
+}
+
+/* Number, bytes and estimated rows of the input files; rank 0 only. */
+static strata_status measure_inputs(strata_context *ctx, const strata_config *config,
+                                    int64_t *files, int64_t *bytes, double *rows)
+{
+    strata_status rc = STRATA_OK;
+    glob_t found = {0};
+    int64_t n = 0, total = 0;
+    double estimate = 0;
+    for (int32_t i = 0; i < config->input.n_files; i++) {
+        int code = glob(config->input.files[i], i > 0 ? GLOB_APPEND : 0, NULL, &found);
+        if (code != 0)
+            STRATA_FAIL(ctx, code == GLOB_NOSPACE ? STRATA_ERR_MEMORY : STRATA_ERR_INPUT,
+                        "%s: there is no such file", config->input.files[i]);
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct stat info;
+        if (stat(found.gl_pathv[i], &info) != 0 || access(found.gl_pathv[i], R_OK) != 0)
+            STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: cannot be read", found.gl_pathv[i]);
+        if (!S_ISREG(info.st_mode))
+            STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: is not a regular file", found.gl_pathv[i]);
+        n++;
+        total += info.st_size;
+        estimate += estimate_rows(found.gl_pathv[i]);
+    }
+    *rows = estimate;
+    *files = n;
+    *bytes = total;
+done:
+    globfree(&found);
+    return rc;
+}
+
+static strata_status explain(strata_context *ctx, const strata_config *config, const char *path,
+                             bool force)
+{
+    strata_status rc = STRATA_OK;
+    int64_t files = 0, bytes = 0;
+    double rows = 0;
+    const double user_bytes = 130; /* of one user in the file, measured, before compression */
+    STRATA_TRY(strata_output_check(ctx, path, force));
+    STRATA_TRY(measure_inputs(ctx, config, &files, &bytes, &rows));
+    STRATA_TRY(strata_rules_explain(ctx, config, stdout));
+    printf("\nInput: %lld file%s, %.1f MiB as stored, about %.3g rows.\n", (long long)files,
+           files == 1 ? "" : "s", (double)bytes / 1048576.0, rows);
+    printf("Result: %s can be written; at most %.1f MiB, if every row were another user.\n", path,
+           rows * user_bytes / 1048576.0);
+    puts("Dry run: nothing was computed.");
+done:
+    return rc;
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+static strata_status key_id_of(strata_context *ctx, const strata_config *config, char out[17])
+{
+    strata_status rc = STRATA_OK;
+    strata_pseudonymiser *pseudonymiser = NULL;
+    STRATA_TRY(strata_pseudonymiser_create(ctx, config, &pseudonymiser));
+    snprintf(out, 17, "%s", strata_pseudonymiser_key_id(pseudonymiser));
+done:
+    strata_pseudonymiser_destroy(&pseudonymiser);
+    return rc;
+}
+
+static bool a_gate_failed(const strata_pipeline *p)
+{
+    for (int32_t i = 0; i < p->n_gates; i++)
+        if (p->gates[i].measured && !p->gates[i].passed)
+            return true;
+    return false;
+}
+
+static strata_status tell(strata_context *ctx, const strata_command_line *line,
+                          const strata_result *result, const strata_pipeline *p)
+{
+    strata_status rc = STRATA_OK;
+    const strata_console console = {.path = strata_option_text(line, "--output", ""),
+                                    .digest = p->digest,
+                                    .ranks = ctx->size,
+                                    .peak_memory = p->peak_memory};
+    if (ctx->rank == 0) {
+        strata_progress_end(ctx);
+        if (!ctx->quiet)
+            strata_console_summary(stdout, result, &console);
+    }
+    STRATA_AGREE(ctx, rc);
+done:
+    return rc;
+}
+
+static strata_status run_job(strata_context *ctx, const strata_command_line *line,
+                             const strata_config *config)
+{
+    strata_status rc = STRATA_OK;
+    strata_pipeline pipeline = {0};
+    strata_output *out = NULL;
+    char *command_text = NULL, key_id[17] = "";
+    const char *path = strata_option_text(line, "--output", NULL);
+    STRATA_TRY(key_id_of(ctx, config, key_id));
+    STRATA_AGREE(ctx, strata_command_text(ctx, line, &command_text));
+    STRATA_TRY(strata_output_create(ctx, path, strata_option_flag(line, "--force"),
+                                    config->output.compression, &out));
+    STRATA_TRY(strata_pipeline_compute(ctx, config, &pipeline));
+    strata_result result = strata_pipeline_result(config, &pipeline);
+    result.command_line = command_text;
+    result.key_id = key_id;
+    STRATA_TRY(strata_pipeline_publish(ctx, &result, &out, &pipeline));
+    result.n_timings = pipeline.n_timings; /* now with the output phase */
+    STRATA_TRY(tell(ctx, line, &result, &pipeline));
+    if (strata_option_flag(line, "--strict") && a_gate_failed(&pipeline))
+        STRATA_FAIL(ctx, STRATA_ERR_GATE, "a gate failed; the result is written to %s", path);
+done:
+    strata_output_discard(ctx, &out);
+    strata_free(&command_text);
+    strata_pipeline_release(&pipeline);
+    return rc;
+}
+
+static strata_status run(strata_context *ctx, const strata_command_line *line)
+{
+    strata_status rc = STRATA_OK;
+    strata_config config = {0};
+    bool finished = false;
+    STRATA_TRY(strata_command_config(ctx, line, &config, &finished));
+    if (finished)
+        goto done;
+    STRATA_AGREE(ctx, check_request(ctx, &config));
+    if (strata_option_flag(line, "--dry-run")) {
+        strata_status local = STRATA_OK;
+        if (ctx->rank == 0)
+            local = explain(ctx, &config, strata_option_text(line, "--output", ""),
+                            strata_option_flag(line, "--force"));
+        STRATA_AGREE(ctx, local);
+    } else {
+        STRATA_TRY(run_job(ctx, line, &config));
+    }
+done:
+    strata_config_release(&config);
+    return rc;
+}
+
+const strata_command strata_command_run = {
+    .name = "run",
+    .usage = "-c CONFIG [-i PATH...] -o OUT.h5",
+    .summary = "stratify the users of transaction logs: the main job",
+    .details = "Reads the logs, computes RFM features, scores, segments and clusters, tests them, and\n"
+               "publishes one verified HDF5 file. --dry-run explains the segment rules and checks the\n"
+               "request without reading a row.",
+    .uses_mpi = true,
+    .common = STRATA_COMMON_CONFIG | STRATA_COMMON_OUTPUT,
+    .options = options,
+    .run = run,
+};
