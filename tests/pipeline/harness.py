@@ -1,0 +1,85 @@
+"""What the command-line tests share: running strata under mpirun and reading results with h5py."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+STRATA = os.environ["STRATA"]
+MPIEXEC = os.environ.get("STRATA_MPIEXEC", "mpiexec")
+DATA = os.environ.get("STRATA_SHARED_DATA", "")
+SOURCE = os.environ["STRATA_SOURCE"]
+CONFIG = os.path.join(SOURCE, "jobs", "config")
+SKIPPED = 77
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(SKIPPED)
+
+
+def data_file(name):
+    path = os.path.join(DATA, name)
+    if not os.path.exists(path):
+        skip(f"no {name} in STRATA_SHARED_DATA")
+    return path
+
+
+def need_h5py():
+    try:
+        import h5py
+        return h5py
+    except ImportError:
+        skip("python3 has no h5py")
+
+
+def run(*arguments, ranks=1, expect=0, timeout=120, env=None):
+    """Runs strata and returns the finished process; any other exit code than expected fails."""
+    command = [STRATA, *map(str, arguments)]
+    if ranks:
+        command = [MPIEXEC, "-n", str(ranks), *command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, errors="replace",
+                          env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL)
+    if expect is not None and done.returncode != expect:
+        sys.exit(f"{' '.join(command)}\nexit {done.returncode}, expected {expect}\n"
+                 f"--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}")
+    return done
+
+
+def digest(path):
+    """The content digest that the file states about itself."""
+    h5py = need_h5py()
+    with h5py.File(path, "r") as f:
+        value = f.attrs["content_digest"]
+        assert int(f.attrs["complete"]) == 1
+        return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def equal(what, got, wanted):
+    if got != wanted:
+        sys.exit(f"{what}: got {got!r}, wanted {wanted!r}")
+    text = repr(wanted)
+    print(f"ok: {what} = {text if len(text) < 100 else text[:96] + ' ...'}")
+
+
+def close(what, got, wanted, relative=0.0, above=0.0):
+    """got must lie in wanted * [1 - relative, 1 + relative + above]."""
+    if not wanted * (1 - relative) <= got <= wanted * (1 + relative + above):
+        sys.exit(f"{what}: got {got!r}, wanted {wanted!r}")
+    print(f"ok: {what} = {got!r}")
+
+
+class Folder:
+    """A fresh working folder, removed at the end unless a check failed."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="strata-test-", dir=os.getcwd())
+        self.old = os.getcwd()
+        os.chdir(self.path)
+        return self.path
+
+    def __exit__(self, kind, *_):
+        os.chdir(self.old)
+        if kind is None:
+            shutil.rmtree(self.path, ignore_errors=True)

@@ -1,0 +1,186 @@
+"""Input that is wrong in every way we know: its exit code, one line that names file, line and reason,
+no output file; and odd input that is nevertheless right."""
+import gzip
+import os
+import re
+import sys
+
+from harness import Folder, equal, need_h5py, run
+
+h5py = need_h5py()
+HEADER = b"user_id,order_date,amount\n"
+CONFIG = """config_version: 1
+input:
+  files: [tx.csv]
+  columns: {user: user_id, time: order_date, amount: amount}
+  max_rejected_share: 0
+clean: {outliers: {method: none}}
+privacy: {mode: plain}
+"""
+GOOD = b"".join(b"u%03d,2024-%02d-%02d,%d.%02d\n" % (i % 40, i % 12 + 1, i % 28 + 1, 5 + i, i % 100)
+                for i in range(400))
+
+
+def case(name, content, code, pattern, ranks=2, extra=(), path="tx.csv"):
+    """Runs one wrong input: exit code, one error line that matches, nothing left behind."""
+    if content is not None:
+        with open(path, "wb") as f:
+            f.write(content)
+    before = set(os.listdir("."))
+    done = run("run", "-q", "-c", "c.yaml", "-i", path, "-o", "out.h5", *extra, ranks=ranks, expect=code)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("strata: error")]
+    if len(errors) != 1 or not re.search(pattern, errors[0]):
+        sys.exit(f"{name}: wanted one error line like {pattern!r}, got\n{done.stderr}")
+    left = set(os.listdir(".")) - before
+    if left:
+        sys.exit(f"{name}: left behind {sorted(left)}")
+    print(f"ok: {name}: {errors[0]}")
+    if content is not None:
+        os.remove(path)
+
+
+def bad_rows():
+    """One bad row among good ones: with no tolerance the run fails and names the place."""
+    line = GOOD.count(b"\n") // 2 + 2
+    lines = GOOD.splitlines(keepends=True)
+    half = b"".join(lines[: len(lines) // 2]), b"".join(lines[len(lines) // 2:])
+    for text, reason in [
+            (b"u1,2024-01-01,1e5", "amount"), (b'u1,2024-01-01,"1,234.56"', "amount"),
+            ("u1,2024-01-01,１２".encode(), "amount"), (b"u1,2024-01-01,NaN", "amount"),
+            (b"u1,2024-01-01,Inf", "amount"), (b"u1,2024-01-01,1e400", "amount"),
+            (b"u1,2024-01-01,9223372036854775808", "amount"), (b"u1,2024-01-01,", "amount"),
+            (b"u1,2024-01-01,1.23456", "amount"), (b"u1,2023-02-29,1", "time"),
+            (b"u1,1900-02-29,1", "time"), (b"u1,0000-01-01,1", "time"),
+            (b"u1,2024-01-01T24:00:00,1", "time"), (b"u1,2024-13-01,1", "time"),
+            (b"u1,9999-01-01,1", "time"), (b"u1,1066-10-14,1", "time"), (b"u1,,1", "time"),
+            (b",2024-01-01,1", "user"), (b"u1,2024-01-01", "column"), (b"u1,2024-01-01,1,2", "column"),
+            (b"u\0,2024-01-01,1", "NUL|encoding|UTF-8"), (b"u\xff\xfe,2024-01-01,1", "NUL|encoding|UTF-8"),
+            (b"u" * 2_000_000 + b",2024-01-01,1", "long")]:
+        case(f"row {text[:40]!r}", HEADER + half[0] + text + b"\n" + half[1], 5,
+             rf"tx\.csv.*\b{line}\b.*({reason})")
+
+
+def bad_files():
+    case("empty file", b"", 5, r"tx\.csv")
+    case("header only", HEADER, 5, r"no (row|user|transaction)")
+    case("missing column", b"user,order_date,amount\n" + GOOD, 2, r"tx\.csv.*user_id")
+    case("missing file", None, 5, r"nowhere\.csv", path="nowhere.csv")
+    os.mkdir("folder.csv")
+    case("directory", None, 5, r"folder\.csv.*directory", path="folder.csv")
+    packed = gzip.compress(HEADER + GOOD * 200)
+    case("truncated gzip", packed[: len(packed) // 2], 5, r"tx\.csv\.gz.*cut off",
+         path="tx.csv.gz")
+    case("damaged gzip", packed[:300] + b"\x55" * 40 + packed[340:], 5, r"tx\.csv\.gz", path="tx.csv.gz")
+    case("unbalanced quote", HEADER + GOOD + b'"u1,2024-01-01,1\n', 5, r"tx\.csv.*402.*quote")
+    case("every row rejected", HEADER + b"x,y,z\n" * 50, 5, r"tx\.csv.*2.*time")
+    case("100 MB line", HEADER + GOOD + b"u" * 100_000_000 + b"\n", 5, r"tx\.csv.*402.*long")
+    if os.getuid() != 0: # root reads everything
+        with open("secret.csv", "wb") as f:
+            f.write(HEADER + GOOD)
+        os.chmod("secret.csv", 0)
+        case("unreadable file", None, 5, r"secret\.csv.*ermission", path="secret.csv")
+    case("too many outliers", HEADER + b"".join(b"u%d,2024-01-01,%d\n" % (i % 9, 10 + i % 3 if i % 5 else
+         1000000) for i in range(500)), 5, r"20 %.*outlier", extra=("--set", "clean.outliers.method=mad"))
+
+
+def users_of(path):
+    with h5py.File(path, "r") as f:
+        return dict(zip((k.decode() for k in f["users/user_key"][...]), f["users/monetary"][...].tolist()))
+
+
+def odd_but_right():
+    """The same table in other clothes must give the same users."""
+    with open("plain.csv", "wb") as f:
+        f.write(HEADER + GOOD)
+    run("run", "-q", "-c", "c.yaml", "-i", "plain.csv", "-o", "plain.h5", ranks=2)
+    wanted = users_of("plain.h5")
+    equal("users", len(wanted), 40)
+    quoted = b"".join(b'"%s","%s",%s\n' % tuple(l.split(b",")) for l in GOOD.splitlines())
+    for name, content in {
+            "BOM": b"\xef\xbb\xbf" + HEADER + GOOD, "CRLF": (HEADER + GOOD).replace(b"\n", b"\r\n"),
+            "no last newline": HEADER + GOOD[:-1], "quoted": HEADER + quoted,
+            "quoted newline": b'user_id,"order\n_date",amount\n'.replace(b"order\n_date", b"order_date")
+                              .replace(b"amount\n", b'amount,note\n')
+                              + GOOD.replace(b"\n", b',"two\nlines, ""quoted"""\n'),
+            "minus zero": HEADER + GOOD + b"u001,2024-03-03,-0\n",
+            "offset": HEADER + GOOD.replace(b"-05,", b"-05T23:30:00-00:00,"),
+            "leap second": HEADER + GOOD.replace(b"-05,", b"-05T23:59:60Z,"),
+            "gzip": gzip.compress(HEADER + GOOD),
+            "two gzip members": gzip.compress(HEADER + GOOD[:999]) + gzip.compress(GOOD[999:])}.items():
+        with open("odd.csv", "wb") as f:
+            f.write(content)
+        for ranks in (1, 3, 7):
+            run("run", "-q", "-c", "c.yaml", "-i", "odd.csv", "-o", "odd.h5", "--force", ranks=ranks)
+            if users_of("odd.h5") != wanted:
+                sys.exit(f"{name} at {ranks} ranks: other users than the plain file")
+        print(f"ok: {name}")
+    # Bare CR line ends are either read or refused with a clear message.
+    with open("cr.csv", "wb") as f:
+        f.write((HEADER + GOOD).replace(b"\n", b"\r"))
+    done = run("run", "-q", "-c", "c.yaml", "-i", "cr.csv", "-o", "cr.h5", ranks=2, expect=None)
+    if done.returncode == 0:
+        equal("bare CR", users_of("cr.h5"), wanted)
+    elif done.returncode != 5 or not re.search(r"cr\.csv.*(CR|carriage)", done.stderr):
+        sys.exit(f"bare CR: exit {done.returncode}: {done.stderr}")
+
+
+def odd_shapes():
+    """Fewer users than ranks or clusters, equal users, one giant user: defined results, no hang."""
+    shapes = {
+        "one row": (b"u1,2024-01-01,5\n", 1),
+        "two users": (b"u1,2024-01-01,5\nu2,2024-02-01,7\n", 2),
+        "all alike": (b"".join(b"u%d,2024-01-01,5\n" % i for i in range(50)), 50),
+        "refund above purchases": (b"u1,2024-01-01,5\nu1,2024-01-02,-50\nu2,2024-01-03,1\n", 2),
+        "one user has 90 %": (b"".join(b"u%d,2024-01-01,5\n" % (i if i % 10 == 0 else 1)
+                                       for i in range(3000)), 301),
+        "29 February": (b"u1,2024-02-29,5\nu2,2000-02-29,7\n", 2)}
+    for name, (rows, users) in shapes.items():
+        with open("s.csv", "wb") as f:
+            f.write(HEADER + rows)
+        digests = set()
+        for ranks in (1, 2, 4, 7):
+            run("run", "-q", "-c", "c.yaml", "-i", "s.csv", "-o", "s.h5", "--force", ranks=ranks)
+            run("verify", "s.h5", ranks=0)
+            with h5py.File("s.h5", "r") as f:
+                digests.add(bytes(str(f.attrs["content_digest"]), "ascii"))
+            if len(users_of("s.h5")) != users:
+                sys.exit(f"{name}: {len(users_of('s.h5'))} users at {ranks} ranks, wanted {users}")
+        equal(f"{name}: digests", len(digests), 1)
+
+
+def command_line():
+    with open("tx.csv", "wb") as f:
+        f.write(HEADER + GOOD)
+    for name, arguments, pattern in [
+            ("unknown key", ("--set", "cluster.kk=3"), r"cluster\.kk.*cluster\.k"),
+            ("k out of range", ("--set", "cluster.k=0x"), r"cluster\.k"),
+            ("unknown flag", ("--forse",), r"--forse.*--force"),
+            ("keyed without key", ("--set", "privacy.mode=keyed"), r"key_file|key file"),
+            ("unknown feature", ("--set", "cluster.features=[recency_day]"), r"recency_day.*recency_days")]:
+        case(name, HEADER + GOOD, 2, pattern, extra=arguments)
+    with open("tx.csv", "wb") as f:
+        f.write(HEADER + GOOD)
+    with open("key", "w") as f:
+        f.write("0123456789abcdef0123456789abcdef\n")
+    os.chmod("key", 0o644)
+    case("readable key", None, 2, r"key.*(0600|mode|chmod)",
+         extra=("--set", "privacy.mode=keyed", "--set", "privacy.key_file=key"))
+    os.chmod("key", 0o600)
+    run("run", "-q", "-c", "c.yaml", "-i", "tx.csv", "-o", "out.h5", "--set", "privacy.mode=keyed",
+        "--set", "privacy.key_file=key", ranks=2)
+    with h5py.File("out.h5", "r") as f:
+        keys = [k.decode() for k in f["users/user_key"][...]]
+    equal("pseudonyms", all(re.fullmatch("[0-9a-f]{32}", k) for k in keys), True)
+    before = open("out.h5", "rb").read()
+    run("run", "-q", "-c", "c.yaml", "-i", "tx.csv", "-o", "out.h5", ranks=2, expect=2)
+    equal("an existing output stays without --force", open("out.h5", "rb").read() == before, True)
+    if b"u001" in before or b"0123456789abcdef" in before:
+        sys.exit("the output of a keyed run holds an identifier or the key")
+
+
+if __name__ == "__main__":
+    with Folder():
+        with open("c.yaml", "w") as f:
+            f.write(CONFIG)
+        {"rows": bad_rows, "files": bad_files, "odd": odd_but_right, "shapes": odd_shapes,
+         "command_line": command_line}[sys.argv[1]]()
