@@ -333,6 +333,34 @@ static void test_nothing_to_say(void **state)
     world_free(&w);
 }
 
+/* One rank runs out of memory at the first allocation, the second, ...: every rank returns the same
+ * status, nothing leaks, nothing hangs, the result stays untouched. */
+static void test_out_of_memory_anywhere(void **state)
+{
+    (void)state;
+    world w;
+    world_make(&w, mixed, 7, 200 * ctx.rank / ctx.size, 200 * (ctx.rank + 1) / ctx.size);
+    strata_holdout period = {&w.later, w.frozen_segment, w.frozen_cluster, w.k};
+    int failures = 0;
+    for (strata_status rc = STRATA_ERR_MEMORY; rc != STRATA_OK; failures++) {
+        strata_significance out = {.n_tests = -7};
+        ctx.fault = (strata_fault){
+            .point = "alloc", .action = "fail", .skip = failures, .rank = ctx.size - 1};
+        rc = strata_significance_run(&ctx, &w.config, &w.population, &w.users, w.k, &period, &out);
+        ctx.fault.point[0] = '\0';
+        if (rc == STRATA_OK) {
+            strata_significance_release(&out);
+            break;
+        }
+        assert_int_equal(rc, STRATA_ERR_MEMORY);
+        assert_int_equal(out.n_tests, -7);
+        strata_context_clear_error(&ctx);
+        assert_true(failures < 100000);
+    }
+    assert_true(failures > 50);
+    world_free(&w);
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -341,6 +369,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_what_is_tested),
         cmocka_unit_test(test_known_answers),
         cmocka_unit_test(test_nothing_to_say),
+        cmocka_unit_test(test_out_of_memory_anywhere),
     };
     if (strata_context_init(&ctx, MPI_COMM_WORLD) != STRATA_OK ||
         strata_context_init(&serial, MPI_COMM_NULL) != STRATA_OK)
