@@ -10,6 +10,7 @@
 
 #include "commands/command.h"
 #include "strata/context.h"
+#include "strata/output.h"
 #include "strata/par.h"
 #include "strata/text.h"
 
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
     strata_context ctx;
     strata_command_line line = {0};
     gsl_set_error_handler_off();
+    strata_output_prepare(); /* before MPI: see there */
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not kill a job of hours */
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes must be a failed write with a message */
     strata_status rc = strata_context_init(&ctx, MPI_COMM_NULL);

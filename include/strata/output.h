@@ -214,8 +214,8 @@ typedef struct strata_table_view {
  * everything reachable is checked (hard links with one name only, plain types, one dimension, known
  * filters, every chunk present, bounded sizes), and nothing is loaded or followed out of the file.
  * table: the group to read with STRATA_READ_TABLE, for instance "/users" (columns that are not plain
- * are not shown there); NULL with STRATA_READ_RESULT. STRATA_ERR_INPUT when the file is missing or not
- * HDF5, STRATA_ERR_VERIFY when it is refused. */
+ * are not shown there); NULL with STRATA_READ_RESULT. STRATA_ERR_INPUT when the file is missing (or,
+ * for a table, not HDF5), STRATA_ERR_VERIFY when it is refused. */
 strata_status strata_reader_open(strata_context *ctx, const char *path, strata_trust trust,
                                  const char *table, strata_reader **out) STRATA_MUST_USE;
 void strata_reader_close(strata_reader **reader);
@@ -239,11 +239,11 @@ strata_status strata_reader_texts(strata_context *ctx, strata_reader *reader, co
                                   int64_t first, int64_t count, char *out) STRATA_MUST_USE;
 
 /* Not collective. Attributes; false when missing or of another type. The text is borrowed. */
-bool strata_reader_text(const strata_reader *reader, const char *path, const char *name,
+bool strata_reader_attribute_text(const strata_reader *reader, const char *path, const char *name,
                         const char **value);
-bool strata_reader_integer(const strata_reader *reader, const char *path, const char *name,
+bool strata_reader_attribute_integer(const strata_reader *reader, const char *path, const char *name,
                            int64_t *value);
-bool strata_reader_real(const strata_reader *reader, const char *path, const char *name,
+bool strata_reader_attribute_real(const strata_reader *reader, const char *path, const char *name,
                         double *value);
 
 /* ---- verifying ------------------------------------------------------------------------------- */

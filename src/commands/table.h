@@ -5,6 +5,8 @@
 #define STRATA_COMMANDS(X)                                                                         \
     X(run)                                                                                         \
     X(generate)                                                                                    \
+    X(inspect)                                                                                     \
+    X(verify)                                                                                      \
     X(help)                                                                                        \
     X(version)                                                                                     \
     X(build_info)

@@ -234,7 +234,8 @@ static strata_status take_name(strata_context *ctx, strata_output *out)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE,
                     "output %s was put there by somebody else meanwhile; it was left alone",
                     out->path);
-    STRATA_TRY(strata_io_rename(ctx, out->partial, out->path));
+    STRATA_TRY(out->force ? strata_io_rename(ctx, out->partial, out->path)
+                          : strata_io_rename_new(ctx, out->partial, out->path));
     out->partial_exists = false;
 done:
     return rc;

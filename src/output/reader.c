@@ -6,8 +6,8 @@
 #include "strata/io.h"
 #include "strata/memory.h"
 
-/* A regular file that begins like HDF5 and ends where the file system says. */
-static strata_status open_file(strata_context *ctx, strata_reader *reader)
+/* A regular file that begins like HDF5; foreign is the status for one that does not. */
+static strata_status open_file(strata_context *ctx, strata_reader *reader, strata_status foreign)
 {
     strata_status rc = STRATA_OK;
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
@@ -19,7 +19,7 @@ static strata_status open_file(strata_context *ctx, strata_reader *reader)
     STRATA_TRY(strata_io_size(ctx, fd, reader->path, &reader->bytes));
     STRATA_TRY(strata_io_pread(ctx, fd, reader->path, start, sizeof start, 0, &got));
     if (got != sizeof start || memcmp(start, signature, sizeof start) != 0)
-        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: is not an HDF5 file", reader->path);
+        STRATA_FAIL(ctx, foreign, "%s: is not an HDF5 file", reader->path);
     access = h5_access(MPI_COMM_NULL);
     H5_CHECK(ctx, STRATA_ERR_INTERNAL, reader->path, "cannot be opened", access);
     H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, "cannot be opened",
@@ -37,18 +37,18 @@ static strata_status check_root(strata_context *ctx, const strata_reader *reader
     strata_status rc = STRATA_OK;
     const char *schema = "", *digest = "";
     int64_t version = 0, complete = 0;
-    if (!strata_reader_text(reader, "/", "schema_name", &schema) ||
+    if (!strata_reader_attribute_text(reader, "/", "schema_name", &schema) ||
         strcmp(schema, STRATA_SCHEMA_NAME) != 0)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: is not a result of strata (no schema_name)",
                     reader->path);
-    if (!strata_reader_integer(reader, "/", "schema_version", &version) ||
+    if (!strata_reader_attribute_integer(reader, "/", "schema_version", &version) ||
         version != STRATA_SCHEMA_VERSION)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: has schema version %lld, this program reads %d",
                     reader->path, (long long)version, STRATA_SCHEMA_VERSION);
-    if (!strata_reader_integer(reader, "/", "complete", &complete) || complete != 1)
+    if (!strata_reader_attribute_integer(reader, "/", "complete", &complete) || complete != 1)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: is not complete; its job was interrupted",
                     reader->path);
-    if (!strata_reader_text(reader, "/", "content_digest", &digest) || strlen(digest) != 32)
+    if (!strata_reader_attribute_text(reader, "/", "content_digest", &digest) || strlen(digest) != 32)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: has no content_digest", reader->path);
 done:
     return rc;
@@ -63,7 +63,8 @@ strata_status strata_reader_open(strata_context *ctx, const char *path, strata_t
     STRATA_TRY(strata_calloc(ctx, 1, sizeof *reader, &reader));
     reader->file = -1;
     STRATA_TRY(output_copy_text(ctx, path, &reader->path));
-    STRATA_TRY(open_file(ctx, reader));
+    STRATA_TRY(open_file(ctx, reader,
+                         trust == STRATA_READ_RESULT ? STRATA_ERR_VERIFY : STRATA_ERR_INPUT));
     if (trust == STRATA_READ_RESULT) {
         /* The root group alone, then the rest: a foreign file is told as such. */
         STRATA_TRY(manifest_read_root(ctx, path, reader->file, &reader->content));
@@ -256,7 +257,7 @@ static const manifest_attribute *attribute_of(const strata_reader *reader, const
     return attribute && attribute->type == type ? attribute : NULL;
 }
 
-bool strata_reader_text(const strata_reader *reader, const char *path, const char *name,
+bool strata_reader_attribute_text(const strata_reader *reader, const char *path, const char *name,
                         const char **value)
 {
     const manifest_attribute *attribute = attribute_of(reader, path, name, STRATA_TEXT);
@@ -265,7 +266,7 @@ bool strata_reader_text(const strata_reader *reader, const char *path, const cha
     return attribute != NULL;
 }
 
-bool strata_reader_integer(const strata_reader *reader, const char *path, const char *name,
+bool strata_reader_attribute_integer(const strata_reader *reader, const char *path, const char *name,
                            int64_t *value)
 {
     const manifest_attribute *attribute = attribute_of(reader, path, name, STRATA_I64);
@@ -274,7 +275,7 @@ bool strata_reader_integer(const strata_reader *reader, const char *path, const 
     return attribute != NULL;
 }
 
-bool strata_reader_real(const strata_reader *reader, const char *path, const char *name,
+bool strata_reader_attribute_real(const strata_reader *reader, const char *path, const char *name,
                         double *value)
 {
     const manifest_attribute *attribute = attribute_of(reader, path, name, STRATA_F64);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "output/schema.h"
+#include "strata/build.h"
 #include "strata/dates.h"
 #include "strata/memory.h"
 #include "strata/par.h"
@@ -25,10 +26,11 @@ static const char how_to_load[] =
 static strata_status add_root(strata_context *ctx, strata_output *out, const strata_result *r)
 {
     strata_status rc = STRATA_OK;
-    char day[11] = "";
+    char day[11] = "", producer[64];
+    snprintf(producer, sizeof producer, "strata %s", strata_version());
     STRATA_TRY(strata_output_add_text(ctx, out, "/", "schema_name", STRATA_SCHEMA_NAME));
     STRATA_TRY(strata_output_add_integer(ctx, out, "/", "schema_version", STRATA_SCHEMA_VERSION));
-    STRATA_TRY(strata_output_add_text(ctx, out, "/", "producer", "strata " STRATA_VERSION));
+    STRATA_TRY(strata_output_add_text(ctx, out, "/", "producer", producer));
     STRATA_TRY(strata_output_add_text(ctx, out, "/", "how_to_load", how_to_load));
     if (r->population)
         strata_day_format(r->population->as_of, day);

@@ -1,28 +1,27 @@
 /* How a result came about: all that may differ between two runs with the same content. */
-#include <gsl/gsl_version.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <xxhash.h>
-#include <zlib.h>
 
 #include "output/h5.h"
 #include "output/result.h"
 #include "output/schema.h"
+#include "strata/build.h"
 #include "strata/memory.h"
 #include "strata/par.h"
+#include "strata/text.h"
 
-static void describe_versions(char *text, size_t room)
+/* "version 0.1.0; commit ...; mpi ...": what the program was made from and runs with. */
+static strata_status describe_versions(strata_context *ctx, strata_text *text)
 {
-    unsigned major = 0, minor = 0, release = 0, hash = XXH_versionNumber();
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-    int length = 0;
-    H5get_libversion(&major, &minor, &release);
-    MPI_Get_library_version(mpi, &length); /* one of the few calls that need no MPI_Init */
-    mpi[strcspn(mpi, ",\n")] = '\0';
-    snprintf(text, room, "strata %s; HDF5 %u.%u.%u; MPI %.64s; zlib %s; GSL %s; xxHash %u.%u.%u; gcc %s",
-             STRATA_VERSION, major, minor, release, mpi, zlibVersion(), gsl_version, hash / 10000,
-             hash / 100 % 100, hash % 100, __VERSION__);
+    strata_status rc = STRATA_OK;
+    strata_build_item items[STRATA_BUILD_ITEMS];
+    int32_t n = strata_build_items(items);
+    for (int32_t i = 0; i < n; i++)
+        STRATA_TRY(strata_text_addf(ctx, text, "%s%s %s", i ? "; " : "", items[i].name,
+                                    items[i].value));
+done:
+    return rc;
 }
 
 /* The hosts of all ranks, each once, in order of their first rank. *out is owned by the caller. */
@@ -57,20 +56,23 @@ static strata_status add_texts(strata_context *ctx, strata_output *out, const st
                                const char *hosts)
 {
     strata_status rc = STRATA_OK;
-    char versions[512], now[32] = "", *yaml = NULL;
+    char now[32] = "", *yaml = NULL;
+    strata_text versions = {0};
     const char *slurm = getenv("SLURM_JOB_ID");
     time_t seconds = time(NULL);
     struct tm utc;
     if (gmtime_r(&seconds, &utc))
         strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    describe_versions(versions, sizeof versions);
+    STRATA_TRY(describe_versions(ctx, &versions));
+    if (!r->config_yaml && r->config)
+        STRATA_TRY(strata_config_to_yaml(ctx, r->config, &yaml));
     const char *config = r->config_yaml ? r->config_yaml : yaml;
     const char *const texts[][2] = {
         {"config_yaml", config},
         {"command_line", r->command_line},
         {"variant", r->clustering ? r->clustering->variant : ""},
         {"variant_reason", r->clustering ? r->clustering->reason : ""},
-        {"versions", versions},
+        {"versions", versions.bytes},
         {"hosts", hosts},
         {"slurm_job_id", slurm},
         {"key_id", r->key_id},
@@ -80,6 +82,7 @@ static strata_status add_texts(strata_context *ctx, strata_output *out, const st
         STRATA_TRY(strata_output_add_text(ctx, out, "/provenance", texts[i][0], texts[i][1]));
     STRATA_TRY(strata_output_add_integer(ctx, out, "/provenance", "ranks", ctx->size));
 done:
+    strata_free(&versions.bytes);
     strata_free(&yaml);
     return rc;
 }

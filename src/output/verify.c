@@ -73,7 +73,7 @@ static strata_status check_structure(strata_context *ctx, const strata_reader *r
     const manifest *m = &reader->content;
     const char *text = "";
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (!strata_reader_text(reader, "/", texts[i], &text))
+        if (!strata_reader_attribute_text(reader, "/", texts[i], &text))
             STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: the attribute %s is missing", reader->path,
                         texts[i]);
     if (!manifest_find(m, "/provenance"))
@@ -132,10 +132,10 @@ static strata_status check_digests(strata_context *ctx, const strata_reader *rea
     const char *seal = "";
     char hex[33];
     STRATA_TRY(manifest_digest(ctx, &reader->content, true, hex));
-    if (!strata_reader_text(reader, "/provenance", "checksum", &seal) || strcmp(seal, hex) != 0)
+    if (!strata_reader_attribute_text(reader, "/provenance", "checksum", &seal) || strcmp(seal, hex) != 0)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: /provenance does not fit its checksum", reader->path);
     STRATA_TRY(manifest_digest(ctx, &reader->content, false, hex));
-    if (!strata_reader_text(reader, "/", "content_digest", &seal) || strcmp(seal, hex) != 0)
+    if (!strata_reader_attribute_text(reader, "/", "content_digest", &seal) || strcmp(seal, hex) != 0)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY,
                     "%s: the content digest does not fit; an attribute, a name or a column was changed",
                     reader->path);

@@ -82,7 +82,7 @@ static void reads_back(void **state)
     assert_status(strata_reader_reals(&ctx, reader, "/users/nothing", 0, 1, reals),
                   STRATA_ERR_INPUT);
     double pi = 0;
-    assert_true(strata_reader_real(reader, "/extra", "pi", &pi) && pi == 3.25);
+    assert_true(strata_reader_attribute_real(reader, "/extra", "pi", &pi) && pi == 3.25);
     strata_reader_close(&reader);
 }
 
