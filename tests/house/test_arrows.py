@@ -16,7 +16,7 @@ ORDER = ["base", "par", "stats", "ingest", "features", "stratify", "cluster", "s
 # Public headers by room; a header that is not listed belongs to the room of its own name.
 HEADERS = {
     "base": ["status", "context", "memory", "io", "fault", "money", "dates", "hash", "config", "text",
-             "build"],
+             "build", "json"],
     "par": ["par", "partition"],
     "output": ["output", "console"],
     "commands": ["pipeline"],
