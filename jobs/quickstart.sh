@@ -2,13 +2,13 @@
 # From nothing to a first result on Debian 12: installs what is missing, builds a release, generates
 # demo transactions, runs the main job on all cores and says where the result is.
 #   jobs/quickstart.sh [FOLDER]      FOLDER (default: demo beside the sources) receives data and result
-#   STRATA_DEMO_USERS=N              how many users to make up (default 300000)
-#   STRATA_RANKS=N                   how many ranks (default: the cores)
+#   STRATA_JOB_USERS=N              how many users to make up (default 300000)
+#   STRATA_JOB_RANKS=N                   how many ranks (default: the cores)
 set -euo pipefail
 source_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 demo=${1:-$source_folder/demo}
-users=${STRATA_DEMO_USERS:-300000}
-ranks=${STRATA_RANKS:-$(nproc)}
+users=${STRATA_JOB_USERS:-300000}
+ranks=${STRATA_JOB_RANKS:-$(nproc)}
 
 "$source_folder/jobs/install-dependencies.sh"
 

@@ -156,21 +156,8 @@ const char *const config_reserved[] = {
     "STRATA_PYTHON",
     "STRATA_TEST_*",
     "STRATA_KEEP_WORK",
-    "STRATA_BUILD", /* job scripts and quick start: folders, program, launcher, site */
-    "STRATA_BUILD_DIR",
-    "STRATA_ROOT",
-    "STRATA_HOME",
-    "STRATA_PREFIX",
-    "STRATA_BIN",
-    "STRATA_EXE",
-    "STRATA_LAUNCHER",
-    "STRATA_RANKS",
-    "STRATA_SITE",
-    "STRATA_CONFIG",
-    "STRATA_DATA",
-    "STRATA_WORK",
-    "STRATA_JOB_*",
-    "STRATA_BENCH_*",
+    "STRATA_JOB_*",   /* job scripts and quick start: folders, program, launcher, site */
+    "STRATA_BENCH_*", /* benchmark scripts */
     NULL,
 };
 

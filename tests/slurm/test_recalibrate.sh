@@ -30,7 +30,7 @@ wanted=$(digest plain.h5)
 [ -n "$wanted" ] || { echo "no digest in the plain result"; exit 1; }
 
 for launcher in srun mpirun; do
-    STRATA_LAUNCHER=$launcher STRATA_EXECUTABLE=$STRATA STRATA_JOBS=$STRATA_SOURCE/jobs \
+    STRATA_JOB_LAUNCHER=$launcher STRATA_JOB_PROGRAM=$STRATA STRATA_JOB_FOLDER=$STRATA_SOURCE/jobs \
         OMPI_MCA_io=ompio timeout 120 sbatch --wait --chdir="$work" --output="$work/$launcher.log" \
         "$STRATA_SOURCE/jobs/recalibrate.sbatch" c.yaml "$launcher.h5"
     code=$?
@@ -43,7 +43,7 @@ for launcher in srun mpirun; do
 done
 
 # A job that fails must fail in SLURM too.
-STRATA_EXECUTABLE=$STRATA STRATA_JOBS=$STRATA_SOURCE/jobs OMPI_MCA_io=ompio timeout 120 sbatch --wait \
+STRATA_JOB_PROGRAM=$STRATA STRATA_JOB_FOLDER=$STRATA_SOURCE/jobs OMPI_MCA_io=ompio timeout 120 sbatch --wait \
     --chdir="$work" --output="$work/bad.log" "$STRATA_SOURCE/jobs/recalibrate.sbatch" missing.yaml bad.h5
 [ $? -ne 0 ] || { echo "a job without a configuration succeeded"; exit 1; }
 echo "ok: a failing job fails"
