@@ -89,7 +89,8 @@ typedef struct strata_table {
     const strata_names *names; /* of the region numbers in the records, for ties */
 } strata_table;
 
-enum { STRATA_TABLE_PAGE_BITS = 14 };
+/* Large enough that pages are huge pages, without which most of the time goes into address translation. */
+enum { STRATA_TABLE_PAGE_BITS = 18 };
 
 static inline void *strata_table_record(const strata_table *table, int64_t index)
 {

@@ -58,12 +58,23 @@ int64_t strata_scan_marks(const char *buffer, int64_t from, int64_t to, char del
 
 int64_t strata_scan_line_ends(const char *text, int64_t length, char previous)
 {
-    /* LF + CR - CRLF, in a form that compilers turn into vector code. */
-    int64_t n = 0;
-    if (length > 0)
-        n += (text[0] == '\r') + (text[0] == '\n' && previous != '\r');
-    for (int64_t i = 1; i < length; i++)
-        n += (text[i] == '\r') + ((text[i] == '\n') & (text[i - 1] != '\r'));
+    int64_t n = 0, i = 0;
+    uint32_t after_cr = previous == '\r'; /* LF after CR belongs to the line end that CR began */
+#if defined(__SSE2__)
+    const __m128i lf = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
+    for (; i + 16 <= length; i += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
+        uint32_t crs = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, cr));
+        uint32_t lfs = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, lf)) & ~(crs << 1 | after_cr);
+        for (uint32_t ends = crs | lfs; ends; ends &= ends - 1)
+            n++;
+        after_cr = crs >> 15;
+    }
+#endif
+    for (; i < length; i++) {
+        n += (text[i] == '\r') + (text[i] == '\n' && !after_cr);
+        after_cr = text[i] == '\r';
+    }
     return n;
 }
 

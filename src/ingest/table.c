@@ -33,17 +33,42 @@ static inline uint64_t hash_who(const uint8_t *who, uint64_t part)
     return mix(h ^ part, UINT64_C(0x8ebc6af09c88c6e3));
 }
 
+/* An id of at most 15 bytes with its length in front, from two loads instead of a copy of variable
+ * length; fields are followed by at least 16 readable bytes. */
+static inline void pack_id(const strata_field *id, uint8_t who[16])
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t low = 0, high = 0;
+    memcpy(&low, id->text, 8);
+    memcpy(&high, id->text + 8, 8);
+    int bits = 8 * (int)id->length;
+    if (bits < 64) {
+        low &= (UINT64_C(1) << bits) - 1;
+        high = 0;
+    } else {
+        high &= (UINT64_C(1) << (bits - 64)) - 1;
+    }
+    high = high << 8 | low >> 56;
+    low = low << 8 | (uint64_t)id->length;
+    memcpy(who, &low, 8);
+    memcpy(who + 8, &high, 8);
+#else
+    memset(who, 0, 16);
+    who[0] = (uint8_t)id->length;
+    memcpy(who + 1, id->text, (size_t)id->length);
+#endif
+}
+
 void strata_candidate_seal(strata_candidate *c)
 {
     uint8_t *who = c->record.key.who;
     uint64_t part = c->record.key.part;
-    memset(who, 0, 16);
     if (c->id.length <= INLINE_ID) {
-        who[0] = (uint8_t)c->id.length;
-        memcpy(who + 1, c->id.text, (size_t)c->id.length);
+        pack_id(&c->id, who);
         c->hash = hash_who(who, part);
         return;
     }
+    memset(who, 0, 16);
     who[0] = LONG_ID;
     uint64_t h = XXH3_64bits(c->id.text, (size_t)c->id.length);
     c->hash = mix(h ^ part, UINT64_C(0x8ebc6af09c88c6e3));
@@ -125,8 +150,9 @@ static strata_status make_room(strata_table *t)
                     "more than 4 billion users or orders on rank %d; use more ranks", t->ctx->rank);
     STRATA_TRY(strata_reserve(t->ctx, &t->pages, &t->pages_capacity, t->n_pages + 1,
                               sizeof *t->pages));
-    STRATA_TRY(strata_alloc(t->ctx, INT64_C(1) << STRATA_TABLE_PAGE_BITS, t->record_size,
-                            &t->pages[t->n_pages]));
+    int64_t page = INT64_C(1) << STRATA_TABLE_PAGE_BITS;
+    page = t->limit > 0 && t->limit < page ? t->limit : page;
+    STRATA_TRY(strata_alloc(t->ctx, page, t->record_size, &t->pages[t->n_pages]));
     t->n_pages++;
 done:
     return rc;
@@ -199,27 +225,41 @@ done:
     return rc;
 }
 
-/* Memory latency is what a hash table costs; looking at all slots of a batch first, then at all
- * records, lets the misses overlap. */
-static void prefetch_batch(const strata_table *t, const strata_candidate *c, int32_t n)
+/* Memory latency is what a hash table costs: slots are fetched FAR candidates ahead, their records NEAR
+ * ahead, so that many misses are under way at once and none is forgotten before it is used. */
+enum { FAR = 32, NEAR = 16 };
+
+/* Both return an address for __builtin_prefetch: a function that does nothing but prefetch is pure in
+ * the eyes of gcc, which then removes the call. */
+static inline const void *slot_of(const strata_table *t, uint64_t hash)
+{
+    return &t->slots[hash & ((UINT64_C(1) << t->bits) - 1)];
+}
+
+static inline const void *likely_record(const strata_table *t, uint64_t hash)
 {
     uint64_t mask = (UINT64_C(1) << t->bits) - 1;
-    for (int32_t i = 0; i < n; i++)
-        __builtin_prefetch(&t->slots[c[i].hash & mask]);
-    for (int32_t i = 0; i < n; i++) {
-        uint64_t slot = t->slots[c[i].hash & mask];
-        if (slot && slot >> 32 == c[i].hash >> 32)
-            __builtin_prefetch(strata_table_record(t, (int64_t)(uint32_t)slot - 1), 1);
+    for (uint64_t i = 0; i < 6; i++) { /* most records are found within so many slots */
+        uint64_t slot = t->slots[(hash + i) & mask];
+        if (!slot)
+            break;
+        if (slot >> 32 == hash >> 32)
+            return strata_table_record(t, (int64_t)(uint32_t)slot - 1);
     }
+    return NULL;
 }
 
 strata_status strata_table_add(strata_table *t, const strata_candidate *candidates, int32_t n)
 {
     uint64_t mask = (UINT64_C(1) << t->bits) - 1;
-    if (!t->keeps_rows)
-        prefetch_batch(t, candidates, n);
+    for (int32_t i = 0; i < n && i < FAR; i++)
+        __builtin_prefetch(slot_of(t, candidates[i].hash));
     for (int32_t i = 0; i < n; i++) {
         const strata_candidate *c = &candidates[i];
+        if (i + FAR < n)
+            __builtin_prefetch(slot_of(t, candidates[i + FAR].hash));
+        if (i + NEAR < n)
+            __builtin_prefetch(likely_record(t, candidates[i + NEAR].hash));
         uint64_t tag = c->hash >> 32, slot = c->hash & mask;
         strata_key *found = NULL;
         while (!t->keeps_rows && t->slots[slot] && !found) {
@@ -275,18 +315,17 @@ strata_status strata_table_merge(strata_table *t, const char *records, int64_t n
             if (rc != STRATA_OK)
                 return rc;
         }
-        uint64_t mask = (UINT64_C(1) << t->bits) - 1;
         for (int64_t i = 0; i < count; i++) {
             const strata_key *record = (const void *)(records + (at + i) * t->record_size);
             hash[i] = hash_who(record->who, record->part);
-            __builtin_prefetch(&t->slots[hash[i] & mask], 1);
         }
+        for (int64_t i = 0; i < count && i < FAR; i++)
+            __builtin_prefetch(slot_of(t, hash[i]));
         for (int64_t i = 0; i < count; i++) {
-            uint64_t slot = t->slots[hash[i] & mask];
-            if (slot && slot >> 32 == hash[i] >> 32)
-                __builtin_prefetch(strata_table_record(t, (int64_t)(uint32_t)slot - 1), 1);
-        }
-        for (int64_t i = 0; i < count; i++) {
+            if (i + FAR < count)
+                __builtin_prefetch(slot_of(t, hash[i + FAR]));
+            if (i + NEAR < count)
+                __builtin_prefetch(likely_record(t, hash[i + NEAR]));
             strata_status rc =
                 merge_one(t, (const void *)(records + (at + i) * t->record_size), hash[i]);
             if (rc != STRATA_OK)

@@ -33,6 +33,8 @@ struct strata_reader {
     uint32_t *ends;  /* [STRATA_COLUMNS_LIMIT + 1] ends of the fields of one row */
     char *scratch;   /* the mapped fields of a row end to end, when duplicates are looked for */
     strata_cut_row cut;
+    int32_t roles[STRATA_ROLE_COUNT], n_roles; /* the mapped ones */
+    strata_field field[STRATA_ROLE_COUNT];     /* of one row; not mapped: empty */
     int64_t carry_room, at, end, base; /* buffer[i] is byte base + i of the plain file */
     int64_t mark, n_marks, lines, user_limit;
     char delimiter, scan_for;
@@ -135,16 +137,15 @@ static bool read_amount(const strata_reader *r, const strata_field *field, int64
                                       config->money.decimals, amount);
 }
 
-static void hash_row(strata_reader *r, const strata_field *field, strata_row *row)
+static void hash_row(strata_reader *r, strata_row *row)
 {
     char *to = r->scratch;
-    for (int role = 0; role < STRATA_ROLE_COUNT; role++) {
-        if (r->columns.of_role[role] < 0)
-            continue;
-        memcpy(to, &field[role].length, sizeof field[role].length);
-        to += sizeof field[role].length;
-        memcpy(to, field[role].text, (size_t)field[role].length);
-        to += field[role].length;
+    for (int32_t i = 0; i < r->n_roles; i++) {
+        const strata_field *field = &r->field[r->roles[i]];
+        memcpy(to, &field->length, sizeof field->length);
+        to += sizeof field->length;
+        memcpy(to, field->text, (size_t)field->length);
+        to += field->length;
     }
     XXH128_hash_t hash = XXH3_128bits(r->scratch, (size_t)(to - r->scratch));
     row->hash[0] = hash.high64;
@@ -159,11 +160,14 @@ static bool texts_valid(const strata_reader *r, const strata_row *row)
                         strata_scan_utf8(row->currency.text, row->currency.length));
 }
 
-/* Reads the mapped fields [STRATA_ROLE_COUNT]. The first check that fails names the reason. */
-static void read_fields(strata_reader *r, strata_field *field, strata_row *row)
+/* Reads the mapped fields. The first check that fails names the reason. */
+static void read_fields(strata_reader *r, strata_row *row)
 {
-    for (int role = 0; role < STRATA_ROLE_COUNT; role++)
-        field[role] = trimmed(field[role].text, field[role].length);
+    strata_field *field = r->field;
+    for (int32_t i = 0; i < r->n_roles; i++) {
+        strata_field *f = &field[r->roles[i]];
+        *f = trimmed(f->text, f->length);
+    }
     row->user = field[STRATA_ROLE_USER];
     row->order = field[STRATA_ROLE_ORDER];
     row->region = field[STRATA_ROLE_REGION];
@@ -184,7 +188,7 @@ static void read_fields(strata_reader *r, strata_field *field, strata_row *row)
     else if (row->order.length == 0 && r->columns.of_role[STRATA_ROLE_ORDER] >= 0)
         row->reject = STRATA_REJECT_ORDER;
     else if (r->scratch)
-        hash_row(r, field, row);
+        hash_row(r, row);
 }
 
 /* A row whose end was not found within the limit, or whose quote is never closed: ends at its first
@@ -204,7 +208,6 @@ static row_state give_up_row(strata_reader *r, strata_row *row)
 static row_state cut_slowly(strata_reader *r, strata_row *row)
 {
     strata_cut_row *cut = &r->cut;
-    strata_field field[STRATA_ROLE_COUNT] = {{0}};
     cut->at = r->buffer + r->at;
     cut->end = r->buffer + r->end;
     cut->complete = r->eof;
@@ -227,15 +230,13 @@ static row_state cut_slowly(strata_reader *r, strata_row *row)
         row->reject = STRATA_REJECT_COLUMNS;
     if (row->reject != STRATA_REJECT_COUNT)
         return ROW_READY;
-    for (int role = 0; role < STRATA_ROLE_COUNT; role++) {
-        int32_t column = r->columns.of_role[role];
-        if (column < 0)
-            continue;
-        field[role] = cut->fields[column];
+    for (int32_t i = 0; i < r->n_roles; i++) {
+        int32_t column = r->columns.of_role[r->roles[i]];
+        r->field[r->roles[i]] = cut->fields[column];
         if (cut->escaped[column])
-            strata_cut_unescape(&field[role]);
+            strata_cut_unescape(&r->field[r->roles[i]]);
     }
-    read_fields(r, field, row);
+    read_fields(r, row);
     return ROW_READY;
 }
 
@@ -275,15 +276,12 @@ static row_state cut_row(strata_reader *r, strata_row *row)
     } else if (column + 1 != n) {
         row->reject = STRATA_REJECT_COLUMNS;
     } else {
-        strata_field field[STRATA_ROLE_COUNT] = {{0}};
-        for (int role = 0; role < STRATA_ROLE_COUNT; role++) {
-            int32_t k = r->columns.of_role[role];
-            if (k < 0)
-                continue;
+        for (int32_t i = 0; i < r->n_roles; i++) {
+            int32_t k = r->columns.of_role[r->roles[i]];
             int64_t from = k ? r->ends[k - 1] + 1 : start;
-            field[role] = (strata_field){buffer + from, r->ends[k] - from};
+            r->field[r->roles[i]] = (strata_field){buffer + from, r->ends[k] - from};
         }
-        read_fields(r, field, row);
+        read_fields(r, row);
     }
     return ROW_READY;
 }
@@ -534,6 +532,9 @@ static strata_status text_open(strata_read_plan *plan, strata_segment *segment, 
     STRATA_TRY(strata_alloc(ctx, STRATA_COLUMNS_LIMIT + 1, 1, &r->cut.escaped));
     if (plan->config->clean.duplicates == STRATA_DUPLICATES_DROP)
         STRATA_TRY(strata_alloc(ctx, limit + 16 * STRATA_ROLE_COUNT, 1, &r->scratch));
+    for (int32_t role = 0; role < STRATA_ROLE_COUNT; role++)
+        if (plan->config->input.columns[role])
+            r->roles[r->n_roles++] = role;
     STRATA_TRY(map_configured_names(r));
     STRATA_TRY(seek_first(r));
     *out = r;

@@ -86,6 +86,7 @@ static void run_case(strata_context *ctx, const char *config_path, const char *r
         rc = strata_config_load_file(ctx, &config, config_path);
     if (rc == STRATA_OK)
         rc = strata_config_validate(ctx, &config);
+    rc = strata_par_agree(ctx, rc);
     if (rc == STRATA_OK)
         rc = strata_ingest_tuned(ctx, &config, tuning, &population);
     if (file)
