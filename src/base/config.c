@@ -18,7 +18,7 @@ static strata_status read_value(const config_source *source, strata_config *conf
     yaml_tree tree = {0};
     char name[128];
     const char *place = source->name;
-    if (!place) {
+    if (!place && source->origin != STRATA_FROM_DEFAULT) {
         snprintf(name, sizeof name, "--set %s", config_table[index].path);
         place = name;
     }
