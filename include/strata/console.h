@@ -17,4 +17,11 @@ typedef struct strata_console {
  * gates, accounts, phases and where the file is. result needs every part of a main job. */
 void strata_console_summary(FILE *out, const strata_result *result, const strata_console *console);
 
+/* Not collective: call it on rank 0. The same as one JSON object in path ("-" = standard output):
+ * result, content_digest, users, window_start, as_of, rows {read, accepted, rejected, dropped, outside,
+ * duplicate, rejected_by_reason, dropped_by_rule}, segments, coverage, clustering, tests, gates, timings
+ * (seconds), ranks, peak_memory_bytes. Undefined numbers are null. STRATA_ERR_IO, STRATA_ERR_MEMORY. */
+strata_status strata_console_json(strata_context *ctx, const char *path, const strata_result *result,
+                                  const strata_console *console) STRATA_MUST_USE;
+
 #endif

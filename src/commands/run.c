@@ -135,6 +135,7 @@ static strata_status tell(strata_context *ctx, const strata_command_line *line,
                           const strata_result *result, const strata_pipeline *p)
 {
     strata_status rc = STRATA_OK;
+    const char *json = strata_option_text(line, "--json", NULL);
     const strata_console console = {.path = strata_option_text(line, "--output", ""),
                                     .digest = p->digest,
                                     .ranks = ctx->size,
@@ -143,6 +144,8 @@ static strata_status tell(strata_context *ctx, const strata_command_line *line,
         strata_progress_end(ctx);
         if (!ctx->quiet)
             strata_console_summary(stdout, result, &console);
+        if (json)
+            rc = strata_console_json(ctx, json, result, &console);
     }
     STRATA_AGREE(ctx, rc);
 done:
