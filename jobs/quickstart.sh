@@ -8,7 +8,7 @@ set -euo pipefail
 source_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 demo=${1:-$source_folder/demo}
 users=${STRATA_JOB_USERS:-300000}
-ranks=${STRATA_JOB_RANKS:-$(nproc)}
+ranks=${STRATA_JOB_RANKS:-$(env -u OMP_NUM_THREADS nproc)}
 
 "$source_folder/jobs/install-dependencies.sh"
 

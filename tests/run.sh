@@ -13,4 +13,4 @@ cmake --preset "$preset" -DBUILD_TESTING=ON >/dev/null
 cmake --build --preset "$preset"
 skip=(-LE slow)
 [ -z "${STRATA_TEST_SLOW:-}" ] || skip=()
-exec ctest --preset "$preset" "${skip[@]}" -j "$(nproc)" "$@"
+exec ctest --preset "$preset" "${skip[@]}" -j "$(env -u OMP_NUM_THREADS nproc)" "$@"
