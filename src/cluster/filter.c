@@ -23,12 +23,12 @@ enum { MIXED = 0xffff };
 typedef struct contest {
     int32_t count;
     int32_t *who; /* [k] ascending */
-    double *z;    /* [d][k] */
+    double *z;    /* [d][width] */
 } contest;
 
 typedef struct filter {
     const strata_order *order;
-    int32_t k, d;
+    int32_t k, d, width; /* width: k in whole eights */
     uint8_t *labels, *inside; /* [stride] of the caller; [order stride] in this order, owned */
     uint16_t *owner;          /* [total] the one label of a node's points, or MIXED; owned */
     double *safe;             /* [total] drift at which the labels must be looked at again; owned */
@@ -70,7 +70,7 @@ static strata_status allocate(strata_context *ctx, filter *self)
     STRATA_TRY(strata_screen_init(ctx, self->k, self->d, &self->some));
     for (int32_t l = 0; l <= o->levels; l++) {
         STRATA_TRY(strata_alloc(ctx, k, sizeof *self->at[l].who, &self->at[l].who));
-        STRATA_TRY(strata_alloc(ctx, k * d, sizeof *self->at[l].z, &self->at[l].z));
+        STRATA_TRY(strata_calloc(ctx, self->width * d, sizeof *self->at[l].z, &self->at[l].z));
     }
 done:
     return rc;
@@ -81,7 +81,7 @@ static strata_status create(const strata_problem *problem, int32_t k, uint8_t *l
     strata_status rc = STRATA_OK;
     filter *self = NULL;
     STRATA_TRY(strata_calloc(problem->ctx, 1, sizeof *self, &self));
-    *self = (filter){.k = k, .d = problem->d, .labels = labels};
+    *self = (filter){.k = k, .d = problem->d, .width = (k + 7) / 8 * 8, .labels = labels};
     STRATA_TRY(strata_order_get(problem, &self->order));
     STRATA_TRY(allocate(problem->ctx, self));
     *state = self;
@@ -213,8 +213,7 @@ static double scan_leaf(filter *self, int64_t leaf, const contest *in)
     float gap = v->kernel->screen(screen, v->x + first, v->stride, padded,
                                   strata_screen_offset(screen, (double)o->radius[leaf]), found, unsure);
     if (in->count < self->k)
-        for (int64_t i = 0; i < padded; i++)
-            found[i] = (uint8_t)in->who[found[i]];
+        v->kernel->translate(found, padded, in->who, in->count);
     for (int64_t b = 0; b < padded / STRATA_BLOCK; b++)
         for (uint64_t bits = unsure[b]; bits != 0; bits &= bits - 1) {
             int64_t i = b * STRATA_BLOCK + __builtin_ctzll(bits);
@@ -265,7 +264,7 @@ static void visit(filter *self, int32_t level, int64_t node, const contest *in, 
                       .low = o->low + at * self->d,
                       .high = o->high + at * self->d,
                       .z = in->z,
-                      .width = self->k,
+                      .width = self->width,
                       .count = in->count};
     int32_t kept[STRATA_K_MAX];
     left->count = o->view.kernel->prune(&box, kept);
@@ -278,7 +277,7 @@ static void visit(filter *self, int32_t level, int64_t node, const contest *in, 
     for (int32_t q = 0; q < left->count; q++) {
         left->who[q] = in->who[kept[q]];
         for (int32_t f = 0; f < self->d; f++)
-            left->z[f * self->k + q] = in->z[f * self->k + kept[q]];
+            left->z[f * self->width + q] = in->z[f * self->width + kept[q]];
     }
     if (!self->pass->first)
         hand_down(self, level, node);
@@ -330,7 +329,7 @@ static void assign(void *state, strata_pass *pass)
     for (int32_t j = 0; j < self->k; j++) {
         root->who[j] = j;
         for (int32_t f = 0; f < self->d; f++)
-            root->z[f * self->k + j] = (double)pass->centroids[j * self->d + f];
+            root->z[f * self->width + j] = (double)pass->centroids[j * self->d + f];
     }
     pass->moved = pass->redecided = 0;
     for (int64_t at = 0; pass->first && at < o->total; at++)

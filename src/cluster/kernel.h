@@ -65,8 +65,8 @@ typedef struct strata_screen {
 typedef struct strata_box {
     int32_t d;
     const float *low, *high; /* [d] */
-    const double *z;         /* [d][width] centroids, the first count of each row */
-    int64_t width;
+    const double *z;         /* [d][width] centroids, the first count of each row; 64-aligned */
+    int64_t width; /* a multiple of 8; what is beyond count is read and ignored */
     int32_t count;
     double margin;   /* out: every dropped centroid is farther by at least this from every place of the
                         box than one that is kept; infinite when none is dropped */
@@ -94,6 +94,13 @@ typedef struct strata_kernel {
     /* Drops the centroids that are nearest to no place of the box, not even together with another one;
      * returns how many are kept (ascending positions in kept). */
     int32_t (*prune)(strata_box *box, int32_t *kept);
+    /* labels[i] = table[labels[i]], all below count; n as above */
+    void (*translate)(uint8_t *labels, int64_t n, const int32_t *table, int32_t count);
+    /* cells[i] = (x[i] - low) scale, cut off, limited to 0..last; n <= STRATA_TILE */
+    void (*cells)(const float *x, int64_t n, float low, float scale, float last, uint32_t *cells);
+    /* Hilbert keys [n] of d bits bits each from cells [d][STRATA_TILE], which are used up
+     * (J. Skilling 2004, doi 10.1063/1.1751381) */
+    void (*curve)(uint32_t (*cells)[STRATA_TILE], int32_t d, int32_t bits, int64_t n, uint32_t *keys);
     /* distances[i] = |x_i - c|^2, exact; n as above */
     void (*distances)(const float *x, int64_t stride, int64_t n, int32_t d, const int32_t *c,
                       int64_t *distances);

@@ -245,6 +245,63 @@ static void differ_labels(const uint8_t *labels, const uint8_t *found, int64_t n
         changed[at / STRATA_BLOCK] = differ64(labels + at, found + at);
 }
 
+static void translate_labels(uint8_t *labels, int64_t n, const int32_t *table, int32_t count)
+{
+    if (count <= 16) {
+        _Alignas(16) uint8_t bytes[16] = {0};
+        for (int32_t q = 0; q < count; q++)
+            bytes[q] = (uint8_t)table[q];
+        for (int64_t at = 0; at < n; at += STRATA_BLOCK)
+            translate64(labels + at, bytes);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        labels[i] = (uint8_t)table[labels[i]];
+}
+
+static void curve_keys(uint32_t (*cells)[STRATA_TILE], int32_t d, int32_t bits, int64_t n,
+                       uint32_t *restrict keys)
+{
+    for (int32_t b = bits - 1; b > 0; b--) {
+        const uint32_t below = (1u << b) - 1;
+        uint32_t *first = cells[0];
+        for (int64_t i = 0; i < n; i++)
+            first[i] ^= below & (0u - ((first[i] >> b) & 1u));
+        for (int32_t f = 1; f < d; f++) {
+            uint32_t *restrict cell = cells[f];
+            for (int64_t i = 0; i < n; i++) {
+                uint32_t set = 0u - ((cell[i] >> b) & 1u);
+                uint32_t swap = (first[i] ^ cell[i]) & below & ~set;
+                first[i] ^= (below & set) ^ swap;
+                cell[i] ^= swap;
+            }
+        }
+    }
+    uint32_t turn[STRATA_TILE] = {0};
+    for (int32_t f = 1; f < d; f++)
+        for (int64_t i = 0; i < n; i++)
+            cells[f][i] ^= cells[f - 1][i];
+    for (int32_t b = bits - 1; b > 0; b--)
+        for (int64_t i = 0; i < n; i++)
+            turn[i] ^= (0u - ((cells[d - 1][i] >> b) & 1u)) & ((1u << b) - 1);
+    for (int64_t i = 0; i < n; i++)
+        keys[i] = 0;
+    for (int32_t b = bits - 1; b >= 0; b--)
+        for (int32_t f = 0; f < d; f++)
+            for (int64_t i = 0; i < n; i++)
+                keys[i] = keys[i] << 1 | (((cells[f][i] ^ turn[i]) >> b) & 1u);
+}
+
+static void cells_of_values(const float *x, int64_t n, float low, float scale, float last,
+                            uint32_t *restrict cells)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float cell = (x[i] - low) * scale;
+        cell = cell > 0 ? cell : 0;
+        cells[i] = (uint32_t)(int32_t)(cell < last ? cell : last);
+    }
+}
+
 static bool values_on_grid(const float *x, int64_t n)
 {
     uint32_t outside = 0;
@@ -256,53 +313,85 @@ static bool values_on_grid(const float *x, int64_t n)
     return outside == 0;
 }
 
+/* Eight centroids at a time; the compiler splits them where registers are shorter. */
+typedef double vd __attribute__((vector_size(64)));
+typedef int64_t vl __attribute__((vector_size(64)));
+
+LANE vd vd_load(const double *a)
+{
+    return *(const vd *)a;
+}
+LANE vd vd_set(double a)
+{
+    return (vd){a, a, a, a, a, a, a, a};
+}
+LANE vd vd_choose(vl where, vd a, vd b)
+{
+    return (vd)(((vl)a & where) | ((vl)b & ~where));
+}
+
+/* Squared distances of all centroids to the middle of the box; returns the nearest. */
+LANE int32_t nearest_to_middle(const strata_box *box, double *squared, double *diagonal)
+{
+    *diagonal = 0;
+    for (int32_t f = 0; f < box->d; f++)
+        *diagonal += ((double)box->high[f] - (double)box->low[f]) *
+                     ((double)box->high[f] - (double)box->low[f]);
+    for (int32_t c = 0; c < box->count; c += 8) {
+        vd sum = vd_set(0);
+        for (int32_t f = 0; f < box->d; f++) {
+            vd apart = vd_load(box->z + f * box->width + c) -
+                       vd_set(((double)box->low[f] + (double)box->high[f]) / 2);
+            sum += apart * apart;
+        }
+        *(vd *)(squared + c) = sum;
+    }
+    int32_t best = 0;
+    for (int32_t c = 1; c < box->count; c++)
+        best = squared[c] < squared[best] ? c : best;
+    return best;
+}
+
 /* D(z) - D(b) = sum (z - b)(z + b - 2 x) is linear in x, so its least value over a box is at a corner.
  * Factors are integers below 2^26, exact, and so are their products; the sum of d of them is off by
  * less than 1e-14 of the sum of their sizes. With m the middle of the box and r half its diagonal, no
  * distance in the box differs from the one at m by more than r. */
 static int32_t prune_box(strata_box *box, int32_t *kept)
 {
-    const int32_t count = box->count;
-    double squared[STRATA_K_MAX], gap[STRATA_K_MAX], size[STRATA_K_MAX], diagonal = 0;
+    _Alignas(64) double squared[STRATA_K_MAX], sure[8], far[8];
+    double diagonal, margin = INFINITY, second = INFINITY;
     squared[0] = 0; /* count >= 1 */
-    for (int32_t c = 0; c < count; c++)
-        squared[c] = gap[c] = size[c] = 0;
-    for (int32_t f = 0; f < box->d; f++) {
-        const double *z = box->z + f * box->width;
-        const double low = (double)box->low[f], high = (double)box->high[f], middle = (low + high) / 2;
-        diagonal += (high - low) * (high - low);
-        for (int32_t c = 0; c < count; c++)
-            squared[c] += (z[c] - middle) * (z[c] - middle);
-    }
-    int32_t best = 0;
-    for (int32_t c = 1; c < count; c++)
-        best = squared[c] < squared[best] ? c : best;
-    for (int32_t f = 0; f < box->d; f++) {
-        const double *z = box->z + f * box->width;
-        const double low = (double)box->low[f], high = (double)box->high[f], b = z[best];
-        for (int32_t c = 0; c < count; c++) {
-            double apart = z[c] - b, corner = apart > 0 ? high : low;
-            double term = apart * (z[c] + b - 2 * corner);
-            gap[c] += term;
-            size[c] += term < 0 ? -term : term;
-        }
-    }
-    const double radius = sqrt(diagonal) / 2, nearest = sqrt(squared[best]);
-    double margin = INFINITY, second = INFINITY;
+    const int32_t best = nearest_to_middle(box, squared, &diagonal);
+    const double diameter = sqrt(diagonal), nearest = sqrt(squared[best]);
     int32_t left = 0;
-    for (int32_t c = 0; c < count; c++) {
-        double sure = gap[c] - 1e-13 * size[c];
-        if (c == best || !(sure > 0.5)) {
-            kept[left++] = c;
-            if (c != best && squared[c] < second)
-                second = squared[c];
-            continue;
+    for (int32_t c = 0; c < box->count; c += 8) {
+        vd gap = vd_set(0), size = vd_set(0), distance;
+        for (int32_t f = 0; f < box->d; f++) {
+            const vd z = vd_load(box->z + f * box->width + c);
+            const vd b = vd_set(box->z[f * box->width + best]), apart = z - b;
+            vd corner = vd_choose(apart > vd_set(0), vd_set((double)box->high[f]),
+                                  vd_set((double)box->low[f]));
+            vd term = apart * (z + b - corner - corner);
+            gap += term;
+            size += vd_choose(term < vd_set(0), -term, term);
         }
-        double far = sure / ((sqrt(squared[c]) + nearest + 2 * radius) * (1 + 1e-9));
-        margin = far < margin ? far : margin;
+        for (int i = 0; i < 8; i++)
+            distance[i] = sqrt(squared[c + i]);
+        gap -= vd_set(1e-13) * size;
+        *(vd *)sure = gap;
+        *(vd *)far = gap / ((distance + vd_set(nearest + diameter)) * vd_set(1 + 1e-9));
+        for (int32_t i = 0; i < 8 && c + i < box->count; i++) {
+            if (c + i != best && sure[i] > 0.5) {
+                margin = far[i] < margin ? far[i] : margin;
+                continue;
+            }
+            kept[left++] = c + i;
+            if (c + i != best && squared[c + i] < second)
+                second = squared[c + i];
+        }
     }
     box->margin = margin;
-    box->near_sum = (nearest + sqrt(second) + 2 * radius) * (1 + 1e-9);
+    box->near_sum = (nearest + sqrt(second) + diameter) * (1 + 1e-9);
     return left;
 }
 
@@ -328,4 +417,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .differ = differ_labels,
                               .on_grid = values_on_grid,
                               .prune = prune_box,
+                              .translate = translate_labels,
+                              .cells = cells_of_values,
+                              .curve = curve_keys,
                               .distances = distances_of_points};

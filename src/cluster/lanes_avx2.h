@@ -97,3 +97,11 @@ LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
     }
     return ~same;
 }
+LANE void translate64(uint8_t *labels, const uint8_t table[16])
+{
+    const __m256i map = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)table));
+    for (int i = 0; i < 2; i++) {
+        __m256i *to = (__m256i *)labels + i;
+        _mm256_store_si256(to, _mm256_shuffle_epi8(map, _mm256_load_si256(to)));
+    }
+}

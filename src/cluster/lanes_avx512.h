@@ -89,3 +89,8 @@ LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
 {
     return _cvtmask64_u64(_mm512_cmpneq_epu8_mask(_mm512_load_si512(a), _mm512_load_si512(b)));
 }
+LANE void translate64(uint8_t *labels, const uint8_t table[16])
+{
+    const __m512i map = _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)table));
+    _mm512_store_si512(labels, _mm512_shuffle_epi8(map, _mm512_load_si512(labels)));
+}

@@ -104,3 +104,8 @@ LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
         differ |= (uint64_t)(a[i] != b[i]) << i;
     return differ;
 }
+LANE void translate64(uint8_t *labels, const uint8_t table[16])
+{
+    for (int i = 0; i < 64; i++)
+        labels[i] = table[labels[i] & 15];
+}

@@ -1,5 +1,6 @@
 /* order.c: sorts this rank's points along a Hilbert curve (J. Skilling 2004, doi 10.1063/1.1751381),
- * so that consecutive points are neighbours in space and a leaf's bounding box is small. */
+ * so that consecutive points are neighbours in space and a leaf's bounding box is small. A leaf's
+ * points need no order among themselves, so 24 bits of the curve are enough. */
 #include "cluster/order.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 enum {
     KEY_BITS = 24,    /* two passes of 4096 buckets sort them */
     SAMPLE = 2048,    /* values a feature's range is taken from */
+    AHEAD = 24, /* rows fetched early while copying */
     DIGIT_BITS = 12,
     DIGITS = 1 << DIGIT_BITS
 };
@@ -35,59 +37,28 @@ static void find_range(const strata_problem *p, int32_t f, float *low, float *sc
     *scale = b > a ? (float)(1 << bits) / (b - a + 2 * quarter) : 0.0f;
 }
 
-/* Hilbert keys [n] of n <= STRATA_TILE points; cells [d][STRATA_TILE] of bits each are used up.
- * Branch-free over the points, so that the compiler takes many at a time. */
-static void hilbert(uint32_t (*cells)[STRATA_TILE], int32_t d, int32_t bits, int64_t n,
-                    uint32_t *keys)
-{
-    for (int32_t b = bits - 1; b > 0; b--) {
-        const uint32_t below = (1u << b) - 1;
-        for (int32_t f = 0; f < d; f++)
-            for (int64_t i = 0; i < n; i++) {
-                uint32_t set = 0u - ((cells[f][i] >> b) & 1u);
-                uint32_t swap = (cells[0][i] ^ cells[f][i]) & below & ~set;
-                cells[0][i] ^= (below & set) ^ swap;
-                cells[f][i] ^= f == 0 ? 0u : swap;
-            }
-    }
-    uint32_t turn[STRATA_TILE] = {0};
-    for (int32_t f = 1; f < d; f++)
-        for (int64_t i = 0; i < n; i++)
-            cells[f][i] ^= cells[f - 1][i];
-    for (int32_t b = bits - 1; b > 0; b--)
-        for (int64_t i = 0; i < n; i++)
-            turn[i] ^= (0u - ((cells[d - 1][i] >> b) & 1u)) & ((1u << b) - 1);
-    memset(keys, 0, (size_t)n * sizeof *keys);
-    for (int32_t b = bits - 1; b >= 0; b--)
-        for (int32_t f = 0; f < d; f++)
-            for (int64_t i = 0; i < n; i++)
-                keys[i] = keys[i] << 1 | (((cells[f][i] ^ turn[i]) >> b) & 1u);
-}
+typedef struct sort_pair {
+    uint32_t key, row;
+} sort_pair;
 
 /* With many features only the first ones can have a bit each. */
-static void make_keys(const strata_problem *p, uint32_t *keys)
+static void make_keys(const strata_problem *p, sort_pair *pairs)
 {
-    int32_t d = p->d < KEY_BITS ? p->d : KEY_BITS, bits = KEY_BITS / d;
+    const int32_t d = p->d < KEY_BITS ? p->d : KEY_BITS, bits = KEY_BITS / d;
     float low[KEY_BITS], scale[KEY_BITS];
-    const float last = (float)((1 << bits) - 1);
-    uint32_t cells[KEY_BITS][STRATA_TILE];
+    uint32_t cells[KEY_BITS][STRATA_TILE], keys[STRATA_TILE];
     for (int32_t f = 0; f < d && p->n_local > 0; f++)
         find_range(p, f, &low[f], &scale[f], bits);
     for (int64_t t = 0; t < p->n_tiles; t++) {
         int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
         for (int32_t f = 0; f < d; f++)
-            for (int64_t i = 0; i < points; i++) {
-                float cell = (p->x[f * p->stride + first + i] - low[f]) * scale[f];
-                cell = cell > 0 ? cell : 0;
-                cells[f][i] = (uint32_t)(int32_t)(cell < last ? cell : last);
-            }
-        hilbert(cells, d, bits, points, keys + first);
+            p->kernel->cells(p->x + f * p->stride + first, points, low[f], scale[f],
+                             (float)((1 << bits) - 1), cells[f]);
+        p->kernel->curve(cells, d, bits, points, keys);
+        for (int64_t i = 0; i < points; i++)
+            pairs[first + i] = (sort_pair){keys[i], (uint32_t)(first + i)};
     }
 }
-
-typedef struct sort_pair {
-    uint32_t key, row;
-} sort_pair;
 
 /* Stable radix sort by the low 24 bits of key. */
 static void sort_pairs(sort_pair *pairs, sort_pair *other, int64_t n)
@@ -114,20 +85,15 @@ static void sort_pairs(sort_pair *pairs, sort_pair *other, int64_t n)
 static strata_status sort_rows(const strata_problem *p, strata_order *o)
 {
     strata_status rc = STRATA_OK;
-    uint32_t *keys = NULL;
     sort_pair *pairs = NULL, *other = NULL;
-    STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *keys, &keys));
     STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *pairs, &pairs));
     STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *other, &other));
     STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *o->row, &o->row));
-    make_keys(p, keys);
-    for (int64_t i = 0; i < p->n_local; i++)
-        pairs[i] = (sort_pair){keys[i], (uint32_t)i};
+    make_keys(p, pairs);
     sort_pairs(pairs, other, p->n_local);
     for (int64_t i = 0; i < p->n_local; i++)
         o->row[i] = pairs[i].row;
 done:
-    strata_free(&keys);
     strata_free(&pairs);
     strata_free(&other);
     return rc;
@@ -150,8 +116,11 @@ static strata_status copy_points(const strata_problem *p, strata_order *o)
     for (int32_t f = 0; f < p->d; f++) {
         const float *from = p->x + f * p->stride;
         float *to = x + f * o->view.stride;
-        for (int64_t i = 0; i < p->n_local; i++)
+        for (int64_t i = 0; i < p->n_local; i++) {
+            if (i + AHEAD < p->n_local)
+                __builtin_prefetch(from + o->row[i + AHEAD]);
             to[i] = from[o->row[i]];
+        }
         for (int64_t i = p->n_local; i < o->view.stride; i++)
             to[i] = 0;
     }
