@@ -100,4 +100,55 @@ void strata_clustering_distances(const strata_points *points, const strata_clust
 /* Not collective. Safe twice. */
 void strata_clustering_release(strata_clustering *clustering);
 
+/* ---- choice of k ------------------------------------------------------------------------------- */
+
+typedef struct strata_k_options {
+    int32_t k_min, k_max;       /* 2 <= k_min <= k_max <= 256 */
+    int32_t k;                  /* the user's k, which wins (k_min..k_max); 0 = choose */
+    strata_cluster_options fit; /* its k, start and weights are not used; init not centroids */
+    int32_t replicates;         /* bootstrap replicates, >= 1 (20 is usual) */
+    double min_share;           /* a cluster holds at least this share of the rows (0.01) */
+    int64_t min_size;           /* and more rows than this */
+    double min_stability;       /* and its mean Jaccard is at least this (0.75) */
+} strata_k_options;
+
+/* One row of the k_selection table. */
+typedef struct strata_k_row {
+    int32_t k;
+    double inertia;               /* scaled units */
+    double calinski_harabasz;     /* larger is better; infinite without spread inside clusters */
+    double davies_bouldin;        /* smaller is better */
+    double simplified_silhouette; /* by distances to centroids, all rows; reads high */
+    double silhouette;            /* true silhouette on a sample stratified by cluster */
+    double silhouette_error;      /* its standard error */
+    double stability;             /* mean Jaccard of the least stable cluster */
+    int64_t smallest;             /* rows of the smallest cluster */
+    bool eligible;                /* every cluster stable and large enough */
+    bool chosen;
+} strata_k_row;
+
+typedef struct strata_k_selection {
+    strata_k_row *rows; /* [n] by rising k; owned */
+    int32_t n;
+    int32_t k;          /* the chosen one */
+    char reason[240];   /* one line */
+    strata_clustering clustering; /* of the chosen k; owned */
+} strata_k_selection;
+
+/* Collective. Fits every k of the range on shared seeds and one space order, and judges them:
+ * Calinski-Harabasz (doi 10.1080/03610927408827101), Davies-Bouldin (doi 10.1109/TPAMI.1979.4766909) and
+ * the simplified silhouette over all rows; the silhouette (doi 10.1016/0377-0427(87)90125-7) on up to
+ * 2048 rows, and stability (Hennig 2007, doi 10.1016/j.csda.2006.11.025: bootstrap with Poisson(1)
+ * weights, mean of the best Jaccard similarity of each cluster) on up to 32768 rows, both drawn by
+ * hash of the row key, all rows when there are no more. The choice is the smallest eligible k whose
+ * silhouette lies within one standard error of the best eligible one; without an eligible k the best
+ * silhouette, and the reason says so. Same bits for every partition.
+ * STRATA_ERR_USAGE for a bad range. *out: strata_k_selection_release. */
+strata_status strata_cluster_select_k(strata_context *ctx, const strata_points *points,
+                                      const strata_k_options *options,
+                                      strata_k_selection *out) STRATA_MUST_USE;
+
+/* Not collective. Safe twice. */
+void strata_k_selection_release(strata_k_selection *selection);
+
 #endif

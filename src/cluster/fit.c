@@ -50,7 +50,7 @@ done:
  * at last hold the labels that are returned. */
 typedef struct fit {
     const strata_cluster_options *options;
-    strata_problem problem;
+    const strata_problem *problem;
     const strata_variant_ops *ops;
     void *state;
     int16_t *labels; /* [stride] */
@@ -66,7 +66,6 @@ static void fit_release(fit *f)
 {
     if (f->ops)
         f->ops->destroy(&f->state);
-    strata_problem_release(&f->problem);
     strata_free(&f->labels);
     strata_free(&f->trial);
     strata_free(&f->sums);
@@ -78,8 +77,8 @@ static void fit_release(fit *f)
 static strata_status fit_memory(strata_context *ctx, fit *f, strata_clustering *out)
 {
     strata_status rc = STRATA_OK;
-    const int64_t k = f->options->k, d = f->problem.d;
-    STRATA_TRY(strata_alloc(ctx, f->problem.stride, sizeof *f->labels, &f->labels));
+    const int64_t k = f->options->k, d = f->problem->d;
+    STRATA_TRY(strata_alloc(ctx, f->problem->stride, sizeof *f->labels, &f->labels));
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *f->trial, &f->trial));
     STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *f->sums, &f->sums));
     STRATA_TRY(strata_alloc(ctx, k * (d + 1) + 2, sizeof *f->global, &f->global));
@@ -87,7 +86,7 @@ static strata_status fit_memory(strata_context *ctx, fit *f, strata_clustering *
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *out->centroids, &out->centroids));
     STRATA_TRY(strata_calloc(ctx, k, sizeof *out->sizes, &out->sizes));
     STRATA_TRY(strata_calloc(ctx, k, sizeof *out->inertias, &out->inertias));
-    STRATA_TRY(f->ops->create(&f->problem, f->options->k, (uint8_t *)f->labels, &f->state));
+    STRATA_TRY(f->ops->create(f->problem, f->options->k, (uint8_t *)f->labels, &f->state));
 done:
     return rc;
 }
@@ -97,7 +96,7 @@ static strata_status fit_restart(fit *f, int32_t restart, strata_clustering *out
 {
     strata_status rc = STRATA_OK;
     const strata_cluster_options *o = f->options;
-    strata_run run = {.problem = &f->problem,
+    strata_run run = {.problem = f->problem,
                       .ops = f->ops,
                       .state = f->state,
                       .k = o->k,
@@ -108,7 +107,7 @@ static strata_status fit_restart(fit *f, int32_t restart, strata_clustering *out
                       .sums = f->sums,
                       .global = f->global,
                       .history = &f->history};
-    STRATA_TRY(strata_seed(&f->problem, o, restart, f->labels, f->trial));
+    STRATA_TRY(strata_seed(f->problem, o, restart, f->labels, f->trial));
     STRATA_TRY(strata_run_walk(&run));
     out->allreduce_bytes += run.bytes;
     out->allreduce_calls += run.calls;
@@ -116,8 +115,8 @@ static strata_status fit_restart(fit *f, int32_t restart, strata_clustering *out
     f->labels_are_best = restart == 0 || run.inertia < f->best;
     if (f->labels_are_best) {
         f->best = run.inertia;
-        memcpy(f->best_sums, f->global, (size_t)o->k * (size_t)(f->problem.d + 1) * sizeof *f->global);
-        memcpy(out->centroids, f->trial, (size_t)o->k * (size_t)f->problem.d * sizeof *f->trial);
+        memcpy(f->best_sums, f->global, (size_t)o->k * (size_t)(f->problem->d + 1) * sizeof *f->global);
+        memcpy(out->centroids, f->trial, (size_t)o->k * (size_t)f->problem->d * sizeof *f->trial);
         out->iterations = run.iterations;
         out->converged = run.converged;
         out->restart = restart;
@@ -149,7 +148,7 @@ static void sum_squares(const strata_problem *p, const int16_t *labels, int32_t 
 static strata_status fit_conclude(fit *f, strata_clustering *out)
 {
     strata_status rc = STRATA_OK;
-    const strata_problem *p = &f->problem;
+    const strata_problem *p = f->problem;
     const int64_t width = p->d + 1;
     __int128 squares[STRATA_K_MAX] = {0};
     if (!f->labels_are_best)
@@ -172,17 +171,17 @@ done:
     return rc;
 }
 
-strata_status strata_cluster_fit(strata_context *ctx, const strata_points *points,
+strata_status strata_fit_problem(const strata_problem *problem,
                                  const strata_cluster_options *options, strata_clustering *out)
 {
     strata_status rc = STRATA_OK;
-    fit f = {.options = options};
-    strata_clustering result = {.k = options->k, .d = points->d};
-    STRATA_AGREE(ctx, check_options(ctx, options, points->d));
-    STRATA_TRY(strata_problem_init(ctx, points, options->weights, options->kernel, &f.problem));
-    if (f.problem.weight_global < 1)
+    strata_context *ctx = problem->ctx;
+    fit f = {.options = options, .problem = problem};
+    strata_clustering result = {.k = options->k, .d = problem->d};
+    STRATA_AGREE(ctx, check_options(ctx, options, problem->d));
+    if (problem->weight_global < 1)
         STRATA_FAIL(ctx, STRATA_ERR_INPUT, "there are no points to cluster");
-    f.ops = strata_variant_choose(&f.problem, options, result.reason, sizeof result.reason);
+    f.ops = strata_variant_choose(problem, options, result.reason, sizeof result.reason);
     result.variant = f.ops->info.name;
     STRATA_AGREE(ctx, fit_memory(ctx, &f, &result));
     /* given centroids walk the same way every time */
@@ -200,6 +199,19 @@ strata_status strata_cluster_fit(strata_context *ctx, const strata_points *point
 done:
     strata_clustering_release(&result);
     fit_release(&f);
+    return rc;
+}
+
+strata_status strata_cluster_fit(strata_context *ctx, const strata_points *points,
+                                 const strata_cluster_options *options, strata_clustering *out)
+{
+    strata_status rc = STRATA_OK;
+    strata_problem problem = {0};
+    STRATA_AGREE(ctx, check_options(ctx, options, points->d));
+    STRATA_TRY(strata_problem_init(ctx, points, options->weights, options->kernel, &problem));
+    STRATA_TRY(strata_fit_problem(&problem, options, out));
+done:
+    strata_problem_release(&problem);
     return rc;
 }
 

@@ -149,6 +149,11 @@ typedef struct strata_run {
 /* Collective. Lloyd's walk from run->centroids to the end. */
 strata_status strata_run_walk(strata_run *run) STRATA_MUST_USE;
 
+/* Collective. strata_cluster_fit on a problem that is shared by several fits (the space order too). */
+strata_status strata_fit_problem(const strata_problem *problem,
+                                 const strata_cluster_options *options,
+                                 strata_clustering *out) STRATA_MUST_USE;
+
 /* ---- seeding ---------------------------------------------------------------------------------- */
 
 /* Collective. k starting centroids [k, d]. scratch [2 * stride] bytes. */

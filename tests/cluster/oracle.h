@@ -36,9 +36,10 @@ static inline cloud cloud_make(int64_t n, int32_t d, int32_t groups, int32_t ran
                                uint64_t seed)
 {
     cloud c = {.n = n, .d = d, .x = calloc((size_t)(n * d + 1), sizeof(int32_t))};
+    const uint64_t base = seed;
     for (int64_t i = 0; i < n; i++)
         for (int32_t f = 0; f < d; f++) {
-            uint64_t place = seed + 1000 * (uint64_t)f + (uint64_t)(i % groups) * 77777;
+            uint64_t place = base + 1000 * (uint64_t)f + (uint64_t)(i % groups) * 77777;
             int64_t center = (int64_t)(next_random(&place) % (2 * (uint64_t)range + 1)) - range;
             int64_t sum = 0;
             for (int t = 0; t < 4; t++)
