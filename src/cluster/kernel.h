@@ -37,6 +37,7 @@
 #include <stdint.h>
 
 #include "strata/context.h"
+#include "strata/hash.h"
 
 enum {
     STRATA_TILE = 1024, /* points a kernel call sees at most: the x of d = 8 stay in L1 */
@@ -91,6 +92,9 @@ typedef struct strata_kernel {
     void (*differ)(const uint8_t *labels, const uint8_t *found, int64_t n, uint64_t *changed);
     /* Whether every value is below the grid's limit (not NaN, not infinite). */
     bool (*on_grid)(const float *x, int64_t n);
+    /* bits[i] = strata_random_bits(seed, purpose, keys[i], round), with counter =
+     * strata_kernel_counter(purpose, round) */
+    void (*random)(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n, uint64_t *bits);
     /* Drops the centroids that are nearest to no place of the box, not even together with another one;
      * returns how many are kept (ascending positions in kept). */
     int32_t (*prune)(strata_box *box, int32_t *kept);
@@ -111,6 +115,11 @@ extern const strata_kernel strata_kernel_plain;
 extern const strata_kernel strata_kernel_avx2;
 extern const strata_kernel strata_kernel_avx512;
 #endif
+
+static inline uint64_t strata_kernel_counter(strata_purpose purpose, uint64_t round)
+{
+    return round ^ (uint64_t)purpose << 56;
+}
 
 /* The kernel named name, or the best that this processor runs for NULL or "auto"; NULL when the name
  * is unknown or the processor cannot run it. Not collective. */

@@ -302,6 +302,27 @@ static void cells_of_values(const float *x, int64_t n, float low, float scale, f
     }
 }
 
+/* strata_random_bits for many keys: the same rounds, but the compiler takes several keys at a time. */
+static void random_of_keys(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n,
+                           uint64_t *restrict bits)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t c0 = keys[i] & UINT32_MAX, c1 = keys[i] >> 32;
+        uint64_t c2 = counter & UINT32_MAX, c3 = counter >> 32;
+        uint64_t k0 = seed & UINT32_MAX, k1 = seed >> 32;
+        for (int round = 0; round < 10; round++) {
+            uint64_t p0 = UINT64_C(0xD2511F53) * c0, p1 = UINT64_C(0xCD9E8D57) * c2;
+            c0 = (p1 >> 32) ^ c1 ^ k0;
+            c1 = p1 & UINT32_MAX;
+            c2 = (p0 >> 32) ^ c3 ^ k1;
+            c3 = p0 & UINT32_MAX;
+            k0 = (k0 + 0x9E3779B9) & UINT32_MAX;
+            k1 = (k1 + 0xBB67AE85) & UINT32_MAX;
+        }
+        bits[i] = c1 << 32 | c0;
+    }
+}
+
 static bool values_on_grid(const float *x, int64_t n)
 {
     uint32_t outside = 0;
@@ -416,6 +437,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .accumulate = accumulate_points,
                               .differ = differ_labels,
                               .on_grid = values_on_grid,
+                              .random = random_of_keys,
                               .prune = prune_box,
                               .translate = translate_labels,
                               .cells = cells_of_values,

@@ -55,6 +55,18 @@ static inline int64_t strata_tile_padded(int64_t points)
     return (points + STRATA_BLOCK - 1) / STRATA_BLOCK * STRATA_BLOCK;
 }
 
+/* Random bits [points] of the rows of a tile. */
+static inline void strata_tile_random(const strata_problem *p, int64_t tile, uint64_t seed,
+                                      strata_purpose purpose, uint64_t round, uint64_t *bits)
+{
+    uint64_t rows[STRATA_TILE];
+    const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+    for (int64_t i = 0; i < points && !p->key64; i++)
+        rows[i] = (uint64_t)(p->first_row + first + i);
+    p->kernel->random(seed, strata_kernel_counter(purpose, round),
+                      p->key64 ? p->key64 + first : rows, points, bits);
+}
+
 /* ---- exact decisions (exact.c), not collective ------------------------------------------------ */
 
 /* |x_i - c|^2 < 2^57 */

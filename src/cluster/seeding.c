@@ -43,16 +43,19 @@ static int64_t smallest_rows(const strata_problem *p, int32_t k, uint64_t seed, 
                              drawn_row *rows)
 {
     int64_t count = 0;
+    uint64_t number[STRATA_TILE];
     for (int64_t i = 0; i < p->n_local; i++) {
-        uint64_t number = strata_random_bits(seed, STRATA_RANDOM_SEEDING,
-                                             strata_problem_key(p, i), round);
-        if (strata_problem_weight(p, i) == 0 || (count == k && number >= rows[k - 1].number))
+        const int64_t in_tile = i % STRATA_TILE;
+        if (in_tile == 0)
+            strata_tile_random(p, i / STRATA_TILE, seed, STRATA_RANDOM_SEEDING, round, number);
+        if ((count == k && number[in_tile] >= rows[k - 1].number) ||
+            strata_problem_weight(p, i) == 0)
             continue;
-        drawn_row found = {.number = number, .row = p->first_row + i};
+        drawn_row found = {.number = number[in_tile], .row = p->first_row + i};
         for (int32_t f = 0; f < p->d; f++)
             found.x[f] = (int32_t)p->x[f * p->stride + i];
         int64_t at = count < k ? count++ : k - 1;
-        for (; at > 0 && number < rows[at - 1].number; at--)
+        for (; at > 0 && found.number < rows[at - 1].number; at--)
             rows[at] = rows[at - 1];
         rows[at] = found;
     }

@@ -28,48 +28,47 @@ typedef struct candidates {
     __int128 mass; /* global sum of weight * distance */
 } candidates;
 
-/* Labels of one tile among the candidates [first, end), folded into near. */
-static void fold_tile(candidates *s, int64_t tile, int64_t first, int64_t end)
+/* Folds the candidates [first, first + screen.k) into near of one tile; with the last of them the
+ * tile's mass and farthest distance are known. */
+static void fold_tile(candidates *s, int64_t tile, int64_t first, bool last)
 {
     const strata_problem *p = s->p;
     const int32_t *fresh = s->c + first * p->d;
     _Alignas(64) uint8_t labels[STRATA_TILE];
-    int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile);
-    (void)end;
+    int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile), farthest = 0;
+    __int128 mass = 0;
     (void)strata_exact_tile(p, &s->screen, fresh, tile, labels);
     for (int64_t i = start; i < start + points; i++) {
         int32_t j = labels[i - start];
-        if (first == 0 || strata_exact_distance(p, i, fresh + (int64_t)j * p->d) <
-                              strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d))
+        int64_t least = strata_exact_distance(p, i, fresh + (int64_t)j * p->d);
+        int64_t before = first == 0 ? INT64_MAX
+                                    : strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d);
+        if (least < before)
             s->near[i] = (uint16_t)(first + j);
+        else
+            least = before;
+        mass += (__int128)least * strata_problem_weight(p, i);
+        farthest = least > farthest ? least : farthest;
+    }
+    if (last) {
+        s->mass += mass;
+        s->farthest[tile] = farthest;
     }
 }
 
 /* Collective. Takes the candidates from first on into account. */
 static strata_status fold_candidates(candidates *s, int64_t first)
 {
-    strata_status rc = STRATA_OK;
     const strata_problem *p = s->p;
+    s->mass = 0;
     for (int64_t at = first; at < s->count; at += STRATA_K_MAX) {
         int64_t end = at + STRATA_K_MAX < s->count ? at + STRATA_K_MAX : s->count;
         strata_screen_set(&s->screen, s->c + at * p->d, (int32_t)(end - at), p->origin,
                           STRATA_SCREEN_DOT);
         for (int64_t tile = 0; tile < p->n_tiles; tile++)
-            fold_tile(s, tile, at, end);
+            fold_tile(s, tile, at, end == s->count);
     }
-    s->mass = 0;
-    for (int64_t tile = 0; tile < p->n_tiles; tile++) {
-        int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile), farthest = 0;
-        for (int64_t i = start; i < start + points; i++) {
-            int64_t distance = strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d);
-            s->mass += (__int128)distance * strata_problem_weight(p, i);
-            farthest = distance > farthest ? distance : farthest;
-        }
-        s->farthest[tile] = farthest;
-    }
-    STRATA_TRY(strata_par_allreduce_i128(p->ctx, &s->mass, 1));
-done:
-    return rc;
+    return strata_par_allreduce_i128(p->ctx, &s->mass, 1);
 }
 
 typedef struct drawn_points {
@@ -89,7 +88,8 @@ done:
     return rc;
 }
 
-/* Rows of this rank drawn in one round. IEEE operations on exact integers, so alike everywhere. */
+/* Rows of this rank drawn in one round. IEEE operations on exact integers, so alike everywhere. A
+ * bound of each tile's probabilities spares most distances. */
 static strata_status draw_rows(const candidates *s, double expected, uint64_t seed, uint64_t round,
                                drawn_points *drawn)
 {
@@ -98,13 +98,14 @@ static strata_status draw_rows(const candidates *s, double expected, uint64_t se
     const double rate = expected / (double)s->mass;
     for (int64_t tile = 0; tile < p->n_tiles; tile++) {
         int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile);
-        /* a bound for the whole tile (weights apart) spares most distances */
-        double limit = p->weights ? 2.0 : rate * (double)s->farthest[tile];
+        uint64_t bits[STRATA_TILE];
+        double bound = p->weights ? 2.0 : rate * (double)s->farthest[tile] * (1 + 1e-9);
+        uint64_t limit = bound < 0.99 ? (uint64_t)(bound * 0x1p64) + 4096 : UINT64_MAX;
+        strata_tile_random(p, tile, seed, STRATA_RANDOM_SEEDING, round, bits);
         for (int64_t i = start; i < start + points; i++) {
-            double u = strata_random_uniform(seed, STRATA_RANDOM_SEEDING, strata_problem_key(p, i),
-                                             round);
-            if (u >= limit)
+            if (bits[i - start] > limit)
                 continue;
+            double u = (double)(bits[i - start] >> 11) * 0x1p-53;
             int64_t distance = strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d);
             if (u < rate * (double)distance * (double)strata_problem_weight(p, i))
                 STRATA_TRY(take_row(p, i, drawn));

@@ -1,5 +1,6 @@
 /* The fit against the oracle, from given starts and from its own seeds, for each kernel and shape of
  * partition. Run at 1, 2, 3, 4 and 7 ranks. */
+#include "cluster/kernel.h"
 #include "oracle.h"
 
 static strata_context ctx;
@@ -257,6 +258,25 @@ static void test_seedings(void **state)
         cloud_free(&clouds[c]);
 }
 
+/* the kernels' own random bits are those of everybody else */
+static void test_random_bits(void **state)
+{
+    (void)state;
+    uint64_t keys[300], bits[300], seed = 9;
+    for (int i = 0; i < 300; i++)
+        keys[i] = next_random(&seed);
+    for (size_t v = 0; v < sizeof ways / sizeof ways[0]; v++) {
+        const strata_kernel *kernel = strata_kernel_find(ways[v].kernel);
+        uint64_t round = next_random(&seed) >> 8, start = next_random(&seed);
+        for (int64_t n = 1; n <= 300 && kernel; n += 23) {
+            kernel->random(start, strata_kernel_counter(STRATA_RANDOM_SEEDING, round), keys, n, bits);
+            for (int64_t i = 0; i < n; i++)
+                assert_true(bits[i] ==
+                            strata_random_bits(start, STRATA_RANDOM_SEEDING, keys[i], round));
+        }
+    }
+}
+
 static strata_status fit_status(strata_points *p, strata_cluster_options options)
 {
     strata_clustering r = {0};
@@ -326,7 +346,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ties),           cmocka_unit_test(test_tie_goes_to_lowest),
         cmocka_unit_test(test_empty_clusters), cmocka_unit_test(test_weights),
         cmocka_unit_test(test_few_points),     cmocka_unit_test(test_seedings),
-        cmocka_unit_test(test_refusals)};
+        cmocka_unit_test(test_random_bits),    cmocka_unit_test(test_refusals)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&ctx);
     MPI_Finalize();
