@@ -63,9 +63,9 @@ def equal(what, got, wanted):
     print(f"ok: {what} = {text if len(text) < 100 else text[:96] + ' ...'}")
 
 
-def close(what, got, wanted, relative=0.0, above=0.0):
-    """got must lie in wanted * [1 - relative, 1 + relative + above]."""
-    if not wanted * (1 - relative) <= got <= wanted * (1 + relative + above):
+def close(what, got, wanted, relative):
+    """got must lie within a relative distance of wanted."""
+    if not abs(got - wanted) <= relative * abs(wanted):
         sys.exit(f"{what}: got {got!r}, wanted {wanted!r}")
     print(f"ok: {what} = {got!r}")
 
