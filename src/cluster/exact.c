@@ -33,7 +33,8 @@ int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
     uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
     int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile), redecided = 0;
     p->kernel->screen(screen, p->x + first, p->stride, strata_tile_padded(points),
-                      strata_screen_offset(screen, (double)p->radius[tile]), labels, unsure);
+                      strata_screen_offset(screen, (double)p->radius[tile]), labels, unsure,
+                       NULL);
     for (int64_t at = 0; at < points; at += STRATA_BLOCK)
         for (uint64_t bits = unsure[at / STRATA_BLOCK]; bits != 0; bits &= bits - 1) {
             int64_t i = at + __builtin_ctzll(bits);
@@ -73,4 +74,18 @@ __int128 strata_exact_inertia(int32_t k, int32_t d, const int32_t *centroids, co
 double strata_exact_scaled(__int128 squared, int32_t step_exponent)
 {
     return ldexp((double)squared, 2 * step_exponent);
+}
+
+double strata_longest_move(int32_t k, int32_t d, const int32_t *before, const int32_t *after)
+{
+    double longest = 0;
+    for (int32_t j = 0; j < k; j++) {
+        double squared = 0;
+        for (int32_t f = 0; f < d; f++) {
+            double moved = (double)after[j * d + f] - (double)before[j * d + f];
+            squared += moved * moved;
+        }
+        longest = squared > longest ? squared : longest;
+    }
+    return 2 * sqrt(longest) * (1 + 1e-9);
 }

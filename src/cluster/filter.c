@@ -211,7 +211,8 @@ static double scan_leaf(filter *self, int64_t leaf, const contest *in)
     const int64_t padded = strata_tile_padded(points);
     const strata_screen *screen = screen_of(self, in);
     float gap = v->kernel->screen(screen, v->x + first, v->stride, padded,
-                                  strata_screen_offset(screen, (double)o->radius[leaf]), found, unsure);
+                                  strata_screen_offset(screen, (double)o->radius[leaf]), found,
+                                  unsure, NULL);
     if (in->count < self->k)
         v->kernel->translate(found, padded, in->who, in->count);
     for (int64_t b = 0; b < padded / STRATA_BLOCK; b++)
@@ -297,21 +298,6 @@ static void visit(filter *self, int32_t level, int64_t node, const contest *in, 
     self->safe[at] = soonest;
 }
 
-/* Twice the longest way that a centroid went since the last pass, rounded up. */
-static double longest_move(const filter *self, const int32_t *centroids)
-{
-    double longest = 0;
-    for (int32_t j = 0; j < self->k; j++) {
-        double squared = 0;
-        for (int32_t f = 0; f < self->d; f++) {
-            double moved = (double)centroids[j * self->d + f] - (double)self->before[j * self->d + f];
-            squared += moved * moved;
-        }
-        longest = squared > longest ? squared : longest;
-    }
-    return 2 * sqrt(longest) * (1 + 1e-9);
-}
-
 static void assign(void *state, strata_pass *pass)
 {
     filter *self = state;
@@ -319,7 +305,8 @@ static void assign(void *state, strata_pass *pass)
     contest *root = &self->at[o->levels];
     const size_t bytes = (size_t)self->k * (size_t)self->d * sizeof *self->before;
     self->pass = pass;
-    self->drift = pass->first ? 0 : self->drift + longest_move(self, pass->centroids);
+    self->drift = pass->first ? 0 : self->drift + strata_longest_move(self->k, self->d, self->before,
+                                                                        pass->centroids);
     memcpy(self->before, pass->centroids, bytes);
     strata_screen_set(&self->all, pass->centroids, self->k, o->view.origin, STRATA_SCREEN_DOT);
     self->some = (strata_screen){.d = self->d, .form = self->all.form, .c = self->some.c,

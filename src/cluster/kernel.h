@@ -81,9 +81,13 @@ typedef struct strata_kernel {
      * ambiguous[] (zeroed by the caller) set where exact arithmetic must decide. Returns a lower bound
      * of second - best over all points, below 0 when one is ambiguous; in the dot form half the
      * difference of the squared distances to any two centroids, the label's and another, is at
-     * least 0.999 of it. */
+     * least 0.999 of it. two, unless NULL, receives best [n] and, from STRATA_TILE on, second [n]. */
     float (*screen)(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
-                    float offset, uint8_t *labels, uint64_t *ambiguous);
+                    float offset, uint8_t *labels, uint64_t *ambiguous, float *two);
+    /* After a screen in the dot form, with its offset and two: margins[i] is a lower bound of the
+     * difference of point i's distances to its label and to any other centroid; -1 when in doubt. */
+    void (*margins)(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
+                    float offset, const float *two, float *margins);
     /* sums[j * (d + 1) + f] += x_f of the points labelled j, sums[j * (d + 1) + d] += their number.
      * n as above; points labelled >= k are left out. For small k. */
     void (*accumulate)(const float *x, int64_t stride, int64_t n, const uint8_t *labels, int32_t k,

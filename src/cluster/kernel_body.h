@@ -21,8 +21,13 @@ LANE constants constants_of(const strata_screen *s, float offset)
 }
 
 /* Stores labels and returns the unsure lanes of one vector of points. */
-LANE uint64_t conclude(const constants *is, vf best, vf second, uint8_t *labels, vf *least)
+LANE uint64_t conclude(const constants *is, vf best, vf second, uint8_t *labels, vf *least,
+                       float *two)
 {
+    if (two) {
+        vf_store(two, best);
+        vf_store(two + STRATA_TILE, second);
+    }
     vf slack = vf_muladd(is->slope, vf_abs(best), is->offset), gap = vf_sub(second, best);
     vf_store_index(labels, best, is->mask);
     *least = vf_min(*least, vf_sub(gap, slack));
@@ -42,7 +47,7 @@ LANE float lowest(vf a)
 /* D features and P vectors of points held in registers while all centroids pass by. */
 LANE float screen_small(const int D, const int P, const bool difference, const strata_screen *s,
                        const float *x, int64_t stride, int64_t n, float offset, uint8_t *labels,
-                       uint64_t *ambiguous)
+                       uint64_t *ambiguous, float *two)
 {
     const constants is = constants_of(s, offset);
     vf least = vf_set(3e38f);
@@ -82,7 +87,8 @@ LANE float screen_small(const int D, const int P, const bool difference, const s
         }
         uint64_t unsure = 0;
         UNROLL for (int p = 0; p < P; p++)
-            unsure |= conclude(&is, best[p], second[p], labels + at + p * LANES, &least)
+            unsure |= conclude(&is, best[p], second[p], labels + at + p * LANES, &least,
+                               two ? two + at + p * LANES : NULL)
                       << (p * LANES);
         ambiguous[at / STRATA_BLOCK] |= unsure << (at % STRATA_BLOCK);
     }
@@ -93,7 +99,8 @@ LANE float screen_small(const int D, const int P, const bool difference, const s
  * block are copied first, shifted by the origin: d rows that are a large power of two apart would all
  * fall into the same cache sets. */
 LANE float screen_large(const int P, const bool difference, const strata_screen *s, const float *x,
-                       int64_t stride, int64_t n, float offset, uint8_t *labels, uint64_t *ambiguous)
+                       int64_t stride, int64_t n, float offset, uint8_t *labels, uint64_t *ambiguous,
+                       float *two)
 {
     const constants is = constants_of(s, offset);
     vf least = vf_set(3e38f);
@@ -146,7 +153,8 @@ LANE float screen_large(const int P, const bool difference, const strata_screen 
                 }
             }
             UNROLL for (int p = 0; p < P; p++)
-                unsure |= conclude(&is, best[p], second[p], labels + at + part + p * LANES, &least)
+                unsure |= conclude(&is, best[p], second[p], labels + at + part + p * LANES, &least,
+                                   two ? two + at + part + p * LANES : NULL)
                           << (part + p * LANES);
         }
         ambiguous[at / STRATA_BLOCK] |= unsure;
@@ -156,7 +164,7 @@ LANE float screen_large(const int P, const bool difference, const strata_screen 
 
 /* Point vectors that fit the registers beside best, second and two temporaries each. */
 #define TOGETHER(D) (REGISTERS == 32 ? ((D) <= 4 ? 4 : 2) : ((D) <= 3 ? 2 : 1))
-#define ARGUMENTS   screen, x, stride, n, offset, labels, ambiguous
+#define ARGUMENTS   screen, x, stride, n, offset, labels, ambiguous, two
 #define SMALL(D)                                                                                   \
     case D:                                                                                        \
         return screen->form == STRATA_SCREEN_DIFFERENCE                                            \
@@ -164,7 +172,7 @@ LANE float screen_large(const int P, const bool difference, const strata_screen 
                    : screen_small(D, TOGETHER(D), false, ARGUMENTS);
 
 static float screen_points(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
-                           float offset, uint8_t *labels, uint64_t *ambiguous)
+                           float offset, uint8_t *labels, uint64_t *ambiguous, float *two)
 {
     enum { WIDE = REGISTERS == 32 ? 4 : 2 };
     switch (screen->d) {
@@ -179,6 +187,33 @@ static float screen_points(const strata_screen *screen, const float *x, int64_t 
     default:
         return screen->form == STRATA_SCREEN_DIFFERENCE ? screen_large(WIDE, true, ARGUMENTS)
                                                         : screen_large(WIDE, false, ARGUMENTS);
+    }
+}
+
+/* See kernel.h. E + r |p| <= slack / 2 bounds the error of the nearest value, and slack + gap / 1000
+ * that of the second. The last factor covers the roundings here. */
+static void margins_of_points(const strata_screen *s, const float *x, int64_t stride, int64_t n,
+                              float offset, const float *two, float *restrict margins)
+{
+    for (int64_t i = 0; i < n; i++)
+        margins[i] = 0;
+    for (int32_t f = 0; f < s->d; f++) {
+        const float *row = x + f * stride;
+        const float origin = s->origin[f];
+        for (int64_t i = 0; i < n; i++)
+            margins[i] += (row[i] - origin) * (row[i] - origin);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        float best = two[i], second = two[STRATA_TILE + i];
+        second = second < 1e30f ? second : 1e30f;
+        float slack = s->slope * fabsf(best) + offset, gap = second - best;
+        float norm = margins[i] * 1.001f;
+        float near = 2 * (best + slack) + norm, far = 2 * (second + slack + gap * 0.001f) + norm;
+        near = near > 0 ? near : 0;
+        far = far > 0 ? far : 0;
+        float sum = sqrtf(near) + sqrtf(far);
+        gap = 2 * (gap - slack);
+        margins[i] = gap > 0 ? 0.99f * gap / (sum + 1e-20f) : -1.0f;
     }
 }
 
@@ -436,6 +471,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .screen = screen_points,
                               .accumulate = accumulate_points,
                               .differ = differ_labels,
+                              .margins = margins_of_points,
                               .on_grid = values_on_grid,
                               .random = random_of_keys,
                               .prune = prune_box,

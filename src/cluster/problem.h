@@ -95,6 +95,10 @@ int32_t strata_exact_mean(int64_t sum, int64_t count);
  * inertia. */
 __int128 strata_exact_inertia(int32_t k, int32_t d, const int32_t *centroids, const int64_t *sums);
 
+/* Twice the longest way that a centroid went, rounded up: no difference of a point's distances to two
+ * centroids changes by more. */
+double strata_longest_move(int32_t k, int32_t d, const int32_t *before, const int32_t *after);
+
 /* A squared length in grid steps as scaled units. */
 double strata_exact_scaled(__int128 squared, int32_t step_exponent);
 
@@ -119,7 +123,8 @@ typedef struct strata_variant_ops {
     void (*destroy)(void **state);
 } strata_variant_ops;
 
-extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter;
+extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter,
+    strata_variant_hamerly;
 
 /* The operations of an exact variant by name; NULL when there is none. */
 const strata_variant_ops *strata_variant_find(const char *name);
