@@ -10,7 +10,9 @@
  *     strata_output_add_...     tables and attributes
  *     strata_output_publish     temporary file of mode 0600 in the same folder -> space reserved ->
  *                               structure and small tables by rank 0, big columns by all ranks
- *                               (MPI-IO, whole chunks a rank) -> closed, synced -> opened again, every
+ *                               (MPI-IO, whole chunks a rank; where the file system cannot reserve
+ *                               room, compressed by all and written by rank 0, since MPI-IO cannot
+ *                               tell that a disk is full) -> closed, synced -> opened again, every
  *                               block and every attribute compared with what was meant -> complete = 1
  *                               -> synced, renamed, folder synced
  *     strata_output_discard     gives up: removes what is there of the temporary file
@@ -140,7 +142,8 @@ strata_status strata_output_add_table(strata_context *ctx, strata_output *out, s
  * not NULL, receives the content digest. On failure nothing is left but an older file that was there.
  * STRATA_ERR_SPACE for a full disk, a quota or a file size limit, STRATA_ERR_VERIFY when the file does
  * not hold what was written, STRATA_ERR_IO. Cost: one pass of compression, one of reading back.
- * Fault points: output.create, output.reserve (short: leave the space checks out), output.write,
+ * Fault points: output.create, output.reserve (short: no space checks, no
+ * reservation), output.write,
  * output.close, output.damage (a byte of the file is flipped before the read-back),
  * output.readback (a byte read back is flipped), output.finish, io.fsync, io.rename, io.space. */
 strata_status strata_output_publish(strata_context *ctx, strata_output **out, char digest[33])
@@ -220,7 +223,7 @@ strata_status strata_reader_open(strata_context *ctx, const char *path, strata_t
                                  const char *table, strata_reader **out) STRATA_MUST_USE;
 void strata_reader_close(strata_reader **reader);
 
-/* Not collective. The table at path; STRATA_ERR_INPUT without one. The view lives as long as the
+/* Not collective. The table at path; STRATA_ERR_INPUT (in a result STRATA_ERR_VERIFY) without one. The view lives as long as the
  * reader. */
 strata_status strata_reader_table(strata_context *ctx, strata_reader *reader, const char *path,
                                   const strata_table_view **view) STRATA_MUST_USE;

@@ -50,7 +50,7 @@ static const char *decimal(double value, char buffer[40])
     int64_t integer = 0;
     for (const char *c = rounded; *c && *c != '.'; c++)
         integer = 10 * integer + (*c - '0');
-    snprintf(buffer, 40, "%s%s%s", value < 0 ? "-" : "", grouped(integer, whole),
+    snprintf(buffer, 40, "%s%.30s%.3s", value < 0 ? "-" : "", grouped(integer, whole),
              point ? point : "");
     return buffer;
 }

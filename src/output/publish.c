@@ -31,8 +31,9 @@ done:
 }
 
 /* Sets blocks aside for the file without changing its size, so that a disk that fills up meanwhile
- * cannot hurt; HDF5 gives back what is not needed when it closes the file. */
-static strata_status reserve(strata_context *ctx, const strata_output *out, int64_t bytes)
+ * cannot hurt. */
+static strata_status reserve(strata_context *ctx, const strata_output *out, int64_t bytes,
+                             bool *reserved)
 {
     strata_status rc = STRATA_OK;
     int fd = open(out->partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW), code = 0;
@@ -44,7 +45,24 @@ static strata_status reserve(strata_context *ctx, const strata_output *out, int6
     if (code != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
         STRATA_FAIL(ctx, STRATA_ERR_SPACE, "output %s: no room for %.1f MiB: %s", out->path,
                     (double)bytes / 1048576.0, strerror(errno));
-    /* any other error: this file system cannot reserve; the read-back is what remains */
+    *reserved = code == 0; /* with any other error this file system cannot */
+done:
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/* Gives back what was reserved beyond the end. Truncating to the size a file has does nothing, so it
+ * grows by a byte first. */
+static strata_status give_back(strata_context *ctx, const strata_output *out)
+{
+    strata_status rc = STRATA_OK;
+    struct stat info;
+    int fd = open(out->partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &info) != 0)
+        STRATA_FAIL(ctx, STRATA_ERR_IO, "%s: %s", out->partial, strerror(errno));
+    if (ftruncate(fd, info.st_size + 1) == 0 && ftruncate(fd, info.st_size) != 0)
+        STRATA_FAIL(ctx, STRATA_ERR_IO, "%s: %s", out->partial, strerror(errno));
 done:
     if (fd >= 0)
         close(fd);
@@ -65,7 +83,7 @@ done:
     return rc;
 }
 
-static strata_status begin_file(strata_context *ctx, strata_output *out)
+static strata_status begin_file(strata_context *ctx, strata_output *out, bool *reserved)
 {
     strata_status rc = STRATA_OK;
     int fd = -1;
@@ -80,7 +98,7 @@ static strata_status begin_file(strata_context *ctx, strata_output *out)
     STRATA_TRY(strata_io_close(ctx, &fd, out->partial));
     STRATA_TRY(output_write_structure(ctx, out));
     if (careful)
-        STRATA_TRY(reserve(ctx, out, bytes));
+        STRATA_TRY(reserve(ctx, out, bytes, reserved));
     if (strata_fault_strikes(ctx, "output.reserve"))
         STRATA_FAIL(ctx, STRATA_ERR_SPACE, "output %s: no room (injected)", out->path);
 done:
@@ -309,13 +327,15 @@ static bool has_distributed(const strata_output *out)
 static strata_status publish(strata_context *ctx, strata_output *out, char digest[33])
 {
     strata_status rc = STRATA_OK;
-    bool first = ctx->rank == 0;
+    bool first = ctx->rank == 0, reserved = false;
     h5_begin();
     STRATA_AGREE(ctx, add_seals(ctx, out));
-    STRATA_AGREE(ctx, first ? begin_file(ctx, out) : STRATA_OK);
+    STRATA_AGREE(ctx, first ? begin_file(ctx, out, &reserved) : STRATA_OK);
+    STRATA_TRY(strata_par_bcast(ctx, &reserved, sizeof reserved, 0));
     if (has_distributed(out))
-        STRATA_TRY(output_write_distributed(ctx, out));
+        STRATA_TRY(output_write_distributed(ctx, out, reserved));
     STRATA_AGREE(ctx, first ? write_seals(ctx, out, digest) : STRATA_OK);
+    STRATA_AGREE(ctx, first && reserved ? give_back(ctx, out) : STRATA_OK);
     STRATA_AGREE(ctx, sync_file(ctx, out));
     STRATA_AGREE(ctx, first && strata_fault_strikes(ctx, "output.damage") ? damage(ctx, out)
                                                                          : STRATA_OK);

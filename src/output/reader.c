@@ -6,8 +6,8 @@
 #include "strata/io.h"
 #include "strata/memory.h"
 
-/* A regular file that begins like HDF5; foreign is the status for one that does not. */
-static strata_status open_file(strata_context *ctx, strata_reader *reader, strata_status foreign)
+/* A regular file that begins like HDF5. */
+static strata_status open_file(strata_context *ctx, strata_reader *reader)
 {
     strata_status rc = STRATA_OK;
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
@@ -19,7 +19,7 @@ static strata_status open_file(strata_context *ctx, strata_reader *reader, strat
     STRATA_TRY(strata_io_size(ctx, fd, reader->path, &reader->bytes));
     STRATA_TRY(strata_io_pread(ctx, fd, reader->path, start, sizeof start, 0, &got));
     if (got != sizeof start || memcmp(start, signature, sizeof start) != 0)
-        STRATA_FAIL(ctx, foreign, "%s: is not an HDF5 file", reader->path);
+        STRATA_FAIL(ctx, reader->foreign, "%s: is not an HDF5 file", reader->path);
     access = h5_access(MPI_COMM_NULL);
     H5_CHECK(ctx, STRATA_ERR_INTERNAL, reader->path, "cannot be opened", access);
     H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, "cannot be opened",
@@ -63,8 +63,8 @@ strata_status strata_reader_open(strata_context *ctx, const char *path, strata_t
     STRATA_TRY(strata_calloc(ctx, 1, sizeof *reader, &reader));
     reader->file = -1;
     STRATA_TRY(output_copy_text(ctx, path, &reader->path));
-    STRATA_TRY(open_file(ctx, reader,
-                         trust == STRATA_READ_RESULT ? STRATA_ERR_VERIFY : STRATA_ERR_INPUT));
+    reader->foreign = trust == STRATA_READ_RESULT ? STRATA_ERR_VERIFY : STRATA_ERR_INPUT;
+    STRATA_TRY(open_file(ctx, reader));
     if (trust == STRATA_READ_RESULT) {
         /* The root group alone, then the rest: a foreign file is told as such. */
         STRATA_TRY(manifest_read_root(ctx, path, reader->file, &reader->content));
@@ -147,7 +147,7 @@ static strata_status view_table(strata_context *ctx, strata_reader *reader, cons
                                  .width = entry->width};
     }
     if (table->view.n_columns == 0)
-        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: there is no table %s in it", reader->path, path);
+        STRATA_FAIL(ctx, reader->foreign, "%s: there is no table %s in it", reader->path, path);
 done:
     return rc;
 }

@@ -14,6 +14,7 @@ struct strata_reader {
     char *path; /* owned */
     hid_t file;
     int64_t bytes;
+    strata_status foreign; /* what it means when something expected is not there */
     manifest content;
     reader_table **tables; /* views handed out; owned */
     int32_t n_tables;

@@ -39,7 +39,7 @@ done:
     return rc;
 }
 
-static strata_status column_properties(strata_context *ctx, const strata_output *out, int64_t rows,
+strata_status output_column_properties(strata_context *ctx, const strata_output *out, int64_t rows,
                                        hid_t *properties)
 {
     strata_status rc = STRATA_OK;
@@ -69,7 +69,7 @@ static strata_status create_column(strata_context *ctx, const strata_output *out
     hsize_t rows = (hsize_t)entry->rows;
     hid_t properties = -1, space = -1, set = -1, type = h5_type(entry->type, entry->width);
     H5_CHECK(ctx, STRATA_ERR_IO, out->path, entry->path, type);
-    STRATA_TRY(column_properties(ctx, out, entry->rows, &properties));
+    STRATA_TRY(output_column_properties(ctx, out, entry->rows, &properties));
     H5_CHECK(ctx, STRATA_ERR_IO, out->path, entry->path, space = H5Screate_simple(1, &rows, NULL));
     H5_CHECK(ctx, STRATA_ERR_IO, out->path, entry->path,
              set = H5Dcreate2(h5, entry->path, type, space, H5P_DEFAULT, properties, H5P_DEFAULT));
@@ -173,12 +173,6 @@ int64_t output_estimate(const strata_output *out)
 
 /* ---- the big columns ------------------------------------------------------------------------- */
 
-/* One process writes through POSIX, where errors are told; several need MPI-IO. */
-static bool is_alone(const strata_context *ctx)
-{
-    return ctx->comm == MPI_COMM_NULL || ctx->size == 1;
-}
-
 /* Not-a-numbers come with many bit patterns; a digest wants one. */
 static void canonicalise(double *values, int64_t n)
 {
@@ -224,12 +218,6 @@ done:
     h5_release(&memory);
     return rc;
 }
-
-typedef struct big_writer {
-    strata_output *out;
-    hid_t h5, transfer;
-    strata_partition blocks; /* of the table in hand: whole chunks a rank */
-} big_writer;
 
 static strata_status write_rounds(strata_context *ctx, big_writer *w, hid_t set, hid_t type,
                                   const output_column *column, const void *values)
@@ -300,16 +288,22 @@ static strata_status write_column(strata_context *ctx, big_writer *w, const stra
     if (copy && column->type == STRATA_F64)
         canonicalise(moved, n_local);
     STRATA_TRY(hash_column(ctx, w, column, values));
-    set = H5Dopen2(w->h5, column->path, H5P_DEFAULT);
-    if (set < 0)
+    if (w->h5 >= 0)
+        set = H5Dopen2(w->h5, column->path, H5P_DEFAULT);
+    if (w->h5 >= 0 && set < 0)
         local = h5_fail(ctx, STRATA_ERR_IO, w->out->path, column->path);
     STRATA_AGREE(ctx, local);
-    type = h5_memory_type(column->type, column->width);
-    STRATA_AGREE(ctx, type < 0 ? h5_fail(ctx, STRATA_ERR_IO, w->out->path, column->path) : STRATA_OK);
-    STRATA_TRY(write_rounds(ctx, w, set, type, column, values));
+    if (w->way == OUTPUT_FUNNEL) {
+        STRATA_TRY(output_funnel_column(ctx, w, set, column, values));
+    } else {
+        type = h5_memory_type(column->type, column->width);
+        STRATA_AGREE(ctx,
+                     type < 0 ? h5_fail(ctx, STRATA_ERR_IO, w->out->path, column->path) : STRATA_OK);
+        STRATA_TRY(write_rounds(ctx, w, set, type, column, values));
+    }
 done:
     h5_release(&type);
-    if (rc == STRATA_OK || is_alone(ctx))
+    if (rc == STRATA_OK || w->way != OUTPUT_TOGETHER)
         h5_release(&set);
     strata_free(&moved);
     return rc;
@@ -330,33 +324,37 @@ done:
 
 static strata_status open_writer(strata_context *ctx, big_writer *w)
 {
-    strata_status rc = STRATA_OK;
-    bool alone = is_alone(ctx);
-    hid_t access = h5_access(alone ? MPI_COMM_NULL : ctx->comm);
-    STRATA_AGREE(ctx, access < 0 ? h5_fail(ctx, STRATA_ERR_IO, w->out->path, "access") : STRATA_OK);
+    strata_status rc = STRATA_OK, local = STRATA_OK;
+    bool together = w->way == OUTPUT_TOGETHER;
+    hid_t access = h5_access(together ? ctx->comm : MPI_COMM_NULL);
     w->transfer = H5Pcreate(H5P_DATASET_XFER);
-    bool ready = w->transfer >= 0;
-    if (ready && !alone) /* all chunks of a round in one collective write, whatever the rank count */
+    bool ready = access >= 0 && w->transfer >= 0;
+    if (ready && together) /* all chunks of a round in one collective write, whatever the rank count */
         ready = H5Pset_dxpl_mpio(w->transfer, H5FD_MPIO_COLLECTIVE) >= 0 &&
                 H5Pset_dxpl_mpio_chunk_opt(w->transfer, H5FD_MPIO_CHUNK_ONE_IO) >= 0;
-    STRATA_AGREE(ctx, ready ? STRATA_OK : h5_fail(ctx, STRATA_ERR_IO, w->out->path, "transfer"));
-    w->h5 = H5Fopen(w->out->partial, H5F_ACC_RDWR, access);
-    STRATA_AGREE(ctx, w->h5 < 0 ? h5_fail(ctx, STRATA_ERR_IO, w->out->path, "opening it to write")
-                                : STRATA_OK);
+    STRATA_AGREE(ctx, ready ? STRATA_OK : h5_fail(ctx, STRATA_ERR_IO, w->out->path, "opening it"));
+    if (together || ctx->rank == 0) {
+        w->h5 = H5Fopen(w->out->partial, H5F_ACC_RDWR, access);
+        if (w->h5 < 0)
+            local = h5_fail(ctx, STRATA_ERR_IO, w->out->path, "opening it to write");
+    }
+    STRATA_AGREE(ctx, local);
 done:
     h5_release(&access);
     return rc;
 }
 
-strata_status output_write_distributed(strata_context *ctx, strata_output *out)
+strata_status output_write_distributed(strata_context *ctx, strata_output *out, bool reserved)
 {
     strata_status rc = STRATA_OK, local = STRATA_OK;
+    bool alone = ctx->comm == MPI_COMM_NULL || ctx->size == 1;
     big_writer w = {.out = out, .h5 = -1, .transfer = -1};
+    w.way = alone ? OUTPUT_ALONE : reserved ? OUTPUT_TOGETHER : OUTPUT_FUNNEL;
     STRATA_TRY(open_writer(ctx, &w));
     for (int64_t t = 0; t < out->n_tables; t++)
         if (out->tables[t]->partition && out->tables[t]->rows > 0)
             STRATA_TRY(write_table(ctx, &w, out->tables[t]));
-    if (H5Fclose(w.h5) < 0)
+    if (w.h5 >= 0 && H5Fclose(w.h5) < 0)
         local = h5_fail(ctx, STRATA_ERR_IO, out->path, "closing it failed");
     w.h5 = -1;
     if (local == STRATA_OK && strata_fault_strikes(ctx, "output.close"))
@@ -366,7 +364,7 @@ strata_status output_write_distributed(strata_context *ctx, strata_output *out)
 done:
     /* Closing a shared file after a failure may wait for ever for a rank that failed half way. It is
      * left open: its name is removed, and the job ends. */
-    if (is_alone(ctx))
+    if (w.way != OUTPUT_TOGETHER)
         h5_release(&w.h5);
     h5_release(&w.transfer);
     return rc;

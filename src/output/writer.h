@@ -40,9 +40,33 @@ strata_status output_copy_text(strata_context *ctx, const char *text, char **out
  * small tables. */
 strata_status output_write_structure(strata_context *ctx, strata_output *out);
 
+/* How the big columns get into the file. */
+typedef enum output_way {
+    OUTPUT_ALONE,    /* one process: POSIX, where errors are told */
+    OUTPUT_TOGETHER, /* MPI-IO, collectively; only with reserved room: met by a full disk, HDF5 1.10 and
+                        OMPIO lose the error or wait for ever when the file is closed */
+    OUTPUT_FUNNEL    /* every rank compresses, rank 0 writes (POSIX): where no room can be reserved */
+} output_way;
+
+typedef struct big_writer {
+    strata_output *out;
+    output_way way;
+    hid_t h5, transfer;      /* h5 is negative where this rank does not write */
+    strata_partition blocks; /* of the table in hand: whole chunks a rank */
+} big_writer;
+
 /* Collective: the columns of the distributed tables, and their block hashes into out->meant on every
- * rank. */
-strata_status output_write_distributed(strata_context *ctx, strata_output *out);
+ * rank. reserved (the same on all): the file's room is set aside. */
+strata_status output_write_distributed(strata_context *ctx, strata_output *out, bool reserved);
+
+/* Collective: one column by way of rank 0; values are those of this rank's whole chunks, set is the
+ * data set on rank 0. */
+strata_status output_funnel_column(strata_context *ctx, const big_writer *w, hid_t set,
+                                   const output_column *column, const void *values);
+
+/* Creation properties of a column of rows rows. */
+strata_status output_column_properties(strata_context *ctx, const strata_output *out, int64_t rows,
+                                       hid_t *properties);
 
 /* Upper bound of the file's size in bytes. */
 int64_t output_estimate(const strata_output *out);
