@@ -46,7 +46,7 @@ def main():
                 if len([x for x in done.stderr.splitlines() if x.startswith("strata: error")]) != 1:
                     sys.exit(f"{point}: not one error line:\n{done.stderr}")
             print(f"ok: {point}")
-            for skip in [*range(0, 200, 17), *range(200, 5000, 150)]:  # memory runs out on one rank, somewhere
+        for skip in (*range(0, 200, 17), *range(200, 5000, 300)):  # memory runs out, somewhere
             done = run("run", "-q", "-c", "c.yaml", "-o", "out.h5", "--force", ranks=2, expect=None,
                        timeout=60, env={"STRATA_FAULT": f"alloc:fail:{skip}:1"})
             if done.returncode == 0:
