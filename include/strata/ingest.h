@@ -1,9 +1,41 @@
-/* ingest.h: the ingest room. Files in, one row a user out, each user on one rank, every input row
- * accounted for.
+/* ingest.h: the ingest room. Files in, one row a user out, each user on one rank, every input
+ * row accounted for.
  *
- * Rows flow: read (byte range of this rank) -> parse -> check -> aggregate locally -> exchange to the
- * owner rank in bounded rounds -> aggregate again. All sums are integers, so neither the partition nor
- * the arrival order can change a bit. */
+ * Rows flow: read (byte range of this rank) -> parse -> check -> aggregate locally -> exchange
+ * to the owner rank in bounded rounds -> aggregate again. All sums are integers, so neither the
+ * partition nor the arrival order can change a bit. The same log split into several files, or
+ * packed, gives the same users.
+ *
+ * Rows. A row ends at LF, CRLF or CR outside quotes. Empty lines are no rows. Quotes follow RFC
+ * 4180; a quote inside an unquoted field is misplaced. Mapped fields are trimmed of blanks and
+ * tabs. A row that does not end within STRATA_INGEST_ROW_LIMIT bytes ends at its first line end
+ * and is rejected: too_long if that line is longer than the limit, else quote (one was never
+ * closed). So a stray quote costs one line, not the rest of the file. Byte ranges start by guess
+ * after a line end; that the rows of all ranks chain without gap or overlap is proven
+ * afterwards, and a pass with a wrong guess (the range began inside a quoted field) is run
+ * again.
+ *
+ * Verdicts, the first that fits: rejected (too_long, encoding (NUL), quote, columns; then
+ * encoding, too_long, user, time, amount, order of the mapped fields) - outside the window -
+ * dropped by order prefix - rejected or dropped as a refund - dropped as an outlier - duplicate
+ * - accepted.
+ *
+ * Orders. With an order column, the rows of one user with one order id are an order: its total
+ * is their sum, it counts if that is > 0, and it has the time and region of its earliest row
+ * with a positive amount (ties: smallest region name). Without one, each row with a positive
+ * amount is an order; other rows count in net. A user's region is the one with most orders, ties
+ * to the latest order, then to the smallest name; an empty region is called "unknown". Times
+ * count to the second.
+ *
+ * Outliers. |amount - median| > threshold * 1.4826 * MAD over the amounts > 0 of rows that no
+ * other rule took, duplicates included; all transaction rows of a run are one source. Median and
+ * MAD come from a histogram with 4096 buckets an octave (a bucket is in or out as a whole), so
+ * they do not depend on the order of rows. A MAD of 0 calls nothing an outlier. flag needs one
+ * pass over the files, clip and drop two; so does holdout_days with window.as_of: null.
+ *
+ * Duplicates (clean.duplicates: drop) are rows with the same text, trimmed, in every mapped
+ * column, told by 128-bit hashes on the owner rank; memory is then proportional to the rows, 16
+ * to 43 bytes each. */
 #ifndef STRATA_INGEST_H
 #define STRATA_INGEST_H
 
@@ -20,15 +52,15 @@
 
 /* Why a row is not readable as a transaction. Texts and codes: strata_reject_text. */
 typedef enum strata_reject {
-    STRATA_REJECT_COLUMNS,     /* too few or too many columns */
-    STRATA_REJECT_QUOTE,       /* unbalanced or misplaced quote */
-    STRATA_REJECT_ENCODING,    /* NUL byte or invalid UTF-8 in a mapped column */
-    STRATA_REJECT_TOO_LONG,    /* row or identifier beyond the limit */
-    STRATA_REJECT_USER,        /* user empty */
-    STRATA_REJECT_TIME,        /* not a valid date or time in the format, or out of 1900..2199 */
-    STRATA_REJECT_AMOUNT,      /* not a decimal, too many digits, or out of range */
-    STRATA_REJECT_ORDER,       /* order id empty */
-    STRATA_REJECT_REFUND,      /* amount <= 0 under clean.refunds: reject */
+    STRATA_REJECT_COLUMNS,  /* too few or too many columns */
+    STRATA_REJECT_QUOTE,    /* unbalanced or misplaced quote */
+    STRATA_REJECT_ENCODING, /* NUL byte or invalid UTF-8 in a mapped column */
+    STRATA_REJECT_TOO_LONG, /* row or identifier beyond the limit */
+    STRATA_REJECT_USER,     /* user empty */
+    STRATA_REJECT_TIME,     /* not a valid date or time in the format, or out of 1900..2199 */
+    STRATA_REJECT_AMOUNT,   /* not a decimal, too many digits, or out of range */
+    STRATA_REJECT_ORDER,    /* order id empty */
+    STRATA_REJECT_REFUND,   /* amount <= 0 under clean.refunds: reject */
     STRATA_REJECT_COUNT
 } strata_reject;
 
@@ -44,25 +76,27 @@ typedef enum strata_drop {
 const char *strata_reject_text(strata_reject reason);
 const char *strata_drop_text(strata_drop rule);
 
-/* Where every row went; global, the same on all ranks. read = accepted + rejected + dropped + outside
- * + duplicate, checked against an independent count of line ends. */
+/* Where every row went; global, the same on all ranks. read = accepted + rejected + dropped +
+ * outside + duplicate, checked against an independent count of line ends. */
 typedef struct strata_accounting {
     int64_t read, accepted, outside, duplicate;
     int64_t rejected[STRATA_REJECT_COUNT], dropped[STRATA_DROP_COUNT];
     int64_t bytes;   /* of the files as stored */
     int64_t flagged; /* outliers flagged or clipped, a part of accepted */
-    double outlier_low, outlier_high; /* amounts beyond these are outliers; NaN = not looked for */
+    /* Amounts beyond these are outliers. NaN: not looked for; -infinity and infinity: the median
+     * absolute deviation is 0, so nothing is called an outlier. */
+    double outlier_low, outlier_high;
 } strata_accounting;
 
 /* What the transactions of one period say about each user: arrays [n_local], owned. Money in
  * 10^-decimals units. */
 typedef struct strata_activity {
-    int32_t *first_day;  /* day of the first purchase; STRATA_NO_DAY without one */
-    int32_t *last_day;   /* day of the last purchase */
-    int32_t *orders;     /* orders with a positive total */
-    int64_t *net;        /* sum of all amounts */
-    int64_t *positive;   /* sum of the orders with a positive total */
-    int64_t *largest;    /* largest order total, 0 without a purchase */
+    int32_t *first_day; /* day of the first purchase; STRATA_NO_DAY without one */
+    int32_t *last_day;  /* day of the last purchase */
+    int32_t *orders;    /* orders with a positive total */
+    int64_t *net;       /* sum of all amounts */
+    int64_t *positive;  /* sum of the orders with a positive total */
+    int64_t *largest;   /* largest order total, 0 without a purchase */
 } strata_activity;
 
 typedef struct strata_dictionary {
@@ -74,7 +108,9 @@ typedef struct strata_dictionary {
 typedef struct strata_input_file {
     char *path;
     int64_t bytes, rows;
-    char digest[33]; /* XXH3-128 of the stored bytes, hex */
+    /* XXH3-128, hex: of the stored bytes when they fit STRATA_INGEST_BLOCK, else of the hashes
+     * (16 bytes each, in order) of the blocks of that size. */
+    char digest[33];
 } strata_input_file;
 
 typedef struct strata_population {
@@ -96,17 +132,21 @@ typedef struct strata_population {
     char currency[16]; /* the one currency, "" when no column is mapped */
 } strata_population;
 
-/* Collective. The whole of ingest. Errors: STRATA_ERR_INPUT (a file cannot be used, too many rejected
- * rows, no users left, outlier share), STRATA_ERR_USAGE (a mapped column is missing from the header;
- * key file), STRATA_ERR_MEMORY, STRATA_ERR_IO. Memory: users (and orders, with an order column) owned
- * plus the rounds in flight. */
+/* Collective. The whole of ingest. Errors: STRATA_ERR_INPUT (a file cannot be used, too many
+ * rejected rows, no users left, outlier share, several currencies, more than 32767 regions,
+ * amounts that add up to 2^63), STRATA_ERR_USAGE (a mapped column is missing from the header;
+ * key file), STRATA_ERR_MEMORY, STRATA_ERR_IO. input.rejects_file is written before too many
+ * rejected rows are refused. Memory a rank: 64 bytes a user, region and period owned (48 an
+ * order with an order column; 96 a user more in plain mode), about 200 MiB for the rounds in
+ * flight, then the result. Fault points: phase.ingest, those of io.h, alloc. */
 strata_status strata_ingest(strata_context *ctx, const strata_config *config,
                             strata_population *population) STRATA_MUST_USE;
 
-/* Collective. The users of population that bought in the period of activity, as a population of their
- * own: partition, key64, region_code and whole (= that period's activity) are copies, user_key is
- * NULL, the dictionary of regions and the rest are left empty. rows [n_local of view] receives each
- * one's row in population; both are owned by the caller. start and as_of bound the period. */
+/* Collective. The users of population that bought in the period of activity, as a population of
+ * their own: partition, key64, region_code and whole (= that period's activity) are copies,
+ * user_key is NULL, the dictionary of regions and the rest are left empty. rows [n_local of
+ * view] receives each one's row in population; both are owned by the caller. start and as_of
+ * bound the period. */
 strata_status strata_population_view(strata_context *ctx, const strata_population *population,
                                      const strata_activity *activity, int32_t start, int32_t as_of,
                                      strata_population *view, int64_t **rows) STRATA_MUST_USE;

@@ -2,7 +2,8 @@
 
 #include "ingest/reader.h"
 
-/* Edit distance of two short names (Levenshtein), for a suggestion. Longer ones count as far apart. */
+/* Edit distance of two short names (Levenshtein), for a suggestion. Longer ones count as far
+ * apart. */
 static int64_t distance(const char *a, int64_t n, const char *b, int64_t m)
 {
     enum { LONGEST = 63 };
@@ -73,7 +74,8 @@ strata_status strata_columns_map(strata_context *ctx, const strata_config *confi
     strata_status rc = STRATA_OK;
     strata_columns columns = {.n = (int32_t)n};
     if (n > STRATA_COLUMNS_LIMIT)
-        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: has %lld columns, more than %d; is the delimiter right?",
+        STRATA_FAIL(ctx, STRATA_ERR_INPUT,
+                    "%s: has %lld columns, more than %d; is the delimiter right?",
                     path ? path : "input.names", (long long)n, (int)STRATA_COLUMNS_LIMIT);
     for (int role = 0; role < STRATA_ROLE_COUNT; role++) {
         const char *name = config->input.columns[role];

@@ -42,7 +42,8 @@ static strata_status combine(strata_job *job, strata_block_hash *blocks, int64_t
         }
     }
     if (at != n)
-        STRATA_FAIL(job->ctx, STRATA_ERR_INTERNAL, "%lld blocks were read twice", (long long)(n - at));
+        STRATA_FAIL(job->ctx, STRATA_ERR_INTERNAL, "%lld blocks were read twice",
+                    (long long)(n - at));
 done:
     strata_free(&joined);
     return rc;
@@ -54,8 +55,8 @@ strata_status strata_digest_files(strata_job *job, char (*digests)[33])
     strata_block_hash *all = NULL;
     int64_t bytes = 0;
     STRATA_TRY(strata_par_gather(job->ctx, job->hashes.items,
-                                 job->hashes.n * (int64_t)sizeof *job->hashes.items, 0, &all, &bytes,
-                                 NULL));
+                                 job->hashes.n * (int64_t)sizeof *job->hashes.items, 0, &all,
+                                 &bytes, NULL));
     if (job->ctx->rank == 0)
         local = combine(job, all, bytes / (int64_t)sizeof *all, digests);
     STRATA_AGREE(job->ctx, local);

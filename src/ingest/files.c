@@ -70,7 +70,8 @@ static const char *foreign_format(const uint8_t *head, int64_t n)
                    {{0xfd, '7', 'z', 'X'}, 4, "xz"},      {{'P', 'K', 3, 4}, 4, "zip"},
                    {{0x89, 'H', 'D', 'F'}, 4, "HDF5"},    {{'P', 'A', 'R', '1'}, 4, "Parquet"}};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (n >= formats[i].length && memcmp(head, formats[i].magic, (size_t)formats[i].length) == 0)
+        if (n >= formats[i].length &&
+            memcmp(head, formats[i].magic, (size_t)formats[i].length) == 0)
             return formats[i].name;
     return NULL;
 }
@@ -96,7 +97,7 @@ done:
     return rc;
 }
 
-/* The same file twice would count every row twice. */
+/* A name that two globs found is one file. */
 static void drop_twins(strata_context *ctx, strata_source *sources, int32_t *n)
 {
     int32_t kept = 0;
@@ -136,18 +137,49 @@ static strata_status refuse_own_output(strata_context *ctx, const strata_config 
     if (!rejects || stat(path, &input) != 0 || stat(rejects, &output) != 0 ||
         input.st_dev != output.st_dev || input.st_ino != output.st_ino)
         return STRATA_OK;
-    return strata_context_fail(ctx, STRATA_ERR_USAGE, __FILE__, __LINE__,
-                               "%s: is input.rejects_file and matches input.files too; give it a name "
-                               "that input.files does not match",
-                               path);
+    return strata_context_fail(
+        ctx, STRATA_ERR_USAGE, __FILE__, __LINE__,
+        "%s: is input.rejects_file and matches input.files too; give it a name "
+        "that input.files does not match",
+        path);
 }
 
 typedef struct file_fact {
     int64_t bytes, gzip;
+    int64_t device, inode, number; /* number: which file, for sorting */
 } file_fact;
 
-/* Rank 0 alone looks at the file system: a thousand ranks that each expand a glob are an attack on a
- * metadata server, and might see different folders. */
+static int compare_places(const void *a, const void *b)
+{
+    const file_fact *x = a, *y = b;
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    if (x->inode != y->inode)
+        return x->inode < y->inode ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* One file under two names (a link, another spelling of the folder) would count every row twice. */
+static strata_status refuse_links(strata_context *ctx, const strata_source *sources,
+                                  const file_fact *facts, int32_t n)
+{
+    strata_status rc = STRATA_OK;
+    file_fact *sorted = NULL;
+    STRATA_TRY(strata_alloc(ctx, n, sizeof *sorted, &sorted));
+    memcpy(sorted, facts, (size_t)n * sizeof *sorted);
+    qsort(sorted, (size_t)n, sizeof *sorted, compare_places);
+    for (int32_t i = 1; i < n; i++)
+        if (sorted[i - 1].device == sorted[i].device && sorted[i - 1].inode == sorted[i].inode)
+            STRATA_FAIL(ctx, STRATA_ERR_INPUT,
+                        "%s and %s are the same file; its rows would count twice",
+                        sources[sorted[i - 1].number].path, sources[sorted[i].number].path);
+done:
+    strata_free(&sorted);
+    return rc;
+}
+
+/* Rank 0 alone looks at the file system: a thousand ranks that each expand a glob are an attack
+ * on a metadata server, and might see different folders. */
 static strata_status look(strata_context *ctx, const strata_config *config, strata_source **sources,
                           int32_t *n, file_list *list, file_fact **facts)
 {
@@ -166,9 +198,13 @@ static strata_status look(strata_context *ctx, const strata_config *config, stra
     for (int32_t i = 0; i < *n; i++) {
         STRATA_TRY(refuse_own_output(ctx, config, (*sources)[i].path));
         STRATA_TRY(examine(ctx, &(*sources)[i]));
-        (*facts)[i] = (file_fact){(*sources)[i].bytes, (*sources)[i].gzip};
+        struct stat info = {0};
+        (void)stat((*sources)[i].path, &info); /* it was just opened */
+        (*facts)[i] = (file_fact){(*sources)[i].bytes, (*sources)[i].gzip, (int64_t)info.st_dev,
+                                  (int64_t)info.st_ino, i};
         STRATA_TRY(append_path(ctx, list, (*sources)[i].path));
     }
+    STRATA_TRY(refuse_links(ctx, *sources, *facts, *n));
 done:
     return rc;
 }

@@ -13,7 +13,7 @@ strata_status strata_finish_sum(strata_job *job, strata_tally *all)
     strata_status rc = STRATA_OK;
     const strata_tally *t = &job->tally;
     int64_t sums[5 + STRATA_REJECT_COUNT + STRATA_DROP_COUNT] = {t->read, t->accepted, t->outside,
-                                                               t->duplicate, t->flagged};
+                                                                 t->duplicate, t->flagged};
     int64_t days[2] = {-(int64_t)t->first_day, t->last_day};
     __int128 volume = (__int128)t->volume;
     memcpy(sums + 5, t->rejected, sizeof t->rejected);
@@ -50,9 +50,9 @@ static void list_reasons(const strata_tally *all, char *text, size_t room)
     text[0] = '\0';
     for (int i = 0; i < STRATA_REJECT_COUNT && at < room; i++)
         if (all->rejected[i] > 0)
-            at += (size_t)snprintf(text + at, room - at, "%s%lld %s", at ? ", " : "",
-                                   (long long)all->rejected[i],
-                                   strata_reject_text((strata_reject)i));
+            at +=
+                (size_t)snprintf(text + at, room - at, "%s%lld %s", at ? ", " : "",
+                                 (long long)all->rejected[i], strata_reject_text((strata_reject)i));
 }
 
 strata_status strata_finish_rejects(strata_job *job, const strata_tally *all)
@@ -65,35 +65,37 @@ strata_status strata_finish_rejects(strata_job *job, const strata_tally *all)
     if (share <= job->config->input.max_rejected_share)
         goto done;
     list_reasons(all, reasons, sizeof reasons);
-    STRATA_FAIL(job->ctx, STRATA_ERR_INPUT,
-                "%s: the first of %lld rejected rows (%s), %.4g %% of %lld; input.max_rejected_share "
-                "allows %.4g %%%s%s",
-                first, (long long)rejected, reasons, 100.0 * share, (long long)all->read,
-                100.0 * job->config->input.max_rejected_share,
-                job->config->input.rejects_file ? "; all are listed in " : "",
-                job->config->input.rejects_file ? job->config->input.rejects_file : "");
+    STRATA_FAIL(
+        job->ctx, STRATA_ERR_INPUT,
+        "%s: the first of %lld rejected rows (%s), %.4g %% of %lld; input.max_rejected_share "
+        "allows %.4g %%%s%s",
+        first, (long long)rejected, reasons, 100.0 * share, (long long)all->read,
+        100.0 * job->config->input.max_rejected_share,
+        job->config->input.rejects_file ? "; all are listed in " : "",
+        job->config->input.rejects_file ? job->config->input.rejects_file : "");
 done:
     return rc;
 }
 
-/* Every row is in exactly one place, and the rows cover the files: the line ends that the parser went
- * through are those counted apart from it. */
+/* Every row is in exactly one place, and the rows cover the files: the line ends that the parser
+ * went through are those counted apart from it. */
 strata_status strata_finish_reconcile(strata_job *job, const strata_tally *all)
 {
     strata_status rc = STRATA_OK;
     int64_t lines[2] = {0, 0};
     int64_t places = all->accepted + all->outside + all->duplicate +
-                     total(all->rejected, STRATA_REJECT_COUNT) + total(all->dropped, STRATA_DROP_COUNT);
+                     total(all->rejected, STRATA_REJECT_COUNT) +
+                     total(all->dropped, STRATA_DROP_COUNT);
     for (int32_t i = 0; i < job->n_segments; i++) {
         lines[0] += job->segments[i].lines;
         lines[1] += job->segments[i].line_ends;
     }
     STRATA_TRY(strata_par_allreduce_i64(job->ctx, lines, 2, STRATA_SUM));
     if (places != all->read || lines[0] != lines[1])
-        STRATA_FAIL(job->ctx, STRATA_ERR_INTERNAL,
-                    "rows do not add up: %lld read, %lld placed; %lld line ends parsed, %lld counted",
-                    (long long)all->read, (long long)places, (long long)lines[0],
-                    (long long)lines[1]);
+        STRATA_FAIL(
+            job->ctx, STRATA_ERR_INTERNAL,
+            "rows do not add up: %lld read, %lld placed; %lld line ends parsed, %lld counted",
+            (long long)all->read, (long long)places, (long long)lines[0], (long long)lines[1]);
 done:
     return rc;
 }
@@ -131,10 +133,11 @@ strata_status strata_finish_currency(strata_job *job, char currency[16])
         found.any = 1;
     }
     if (memcmp(found.low, found.high, 16) != 0)
-        STRATA_FAIL(job->ctx, STRATA_ERR_INPUT,
-                    "input.columns.currency: amounts in \"%s\" and in \"%s\" cannot be added; convert "
-                    "them first, or run each currency on its own",
-                    found.low, found.high);
+        STRATA_FAIL(
+            job->ctx, STRATA_ERR_INPUT,
+            "input.columns.currency: amounts in \"%s\" and in \"%s\" cannot be added; convert "
+            "them first, or run each currency on its own",
+            found.low, found.high);
     memcpy(currency, found.low, 16);
 done:
     strata_free(&all);
@@ -155,7 +158,8 @@ strata_status strata_finish_outliers(strata_job *job)
 {
     strata_status rc = STRATA_OK;
     char low[40], high[40];
-    STRATA_TRY(strata_par_allreduce_i64(job->ctx, job->amounts, STRATA_HISTOGRAM_BUCKETS, STRATA_SUM));
+    STRATA_TRY(
+        strata_par_allreduce_i64(job->ctx, job->amounts, STRATA_HISTOGRAM_BUCKETS, STRATA_SUM));
     strata_outlier_limits(job->amounts, job->config->clean.outliers.threshold, &job->limits);
     int64_t beyond = strata_outlier_count(job->amounts, &job->limits), n = count_all(job->amounts);
     double share = n > 0 ? (double)beyond / (double)n : 0.0;

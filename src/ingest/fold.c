@@ -1,5 +1,6 @@
 /* From owned records to one row a user. */
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +17,9 @@ typedef struct period {
 /* What a user looks like once all its records are merged. */
 typedef struct folded {
     uint8_t who[16];
-    period whole, fit, holdout;
+    period whole;
     int32_t region;
+    period fit, holdout; /* last: they do not travel without a hold-out period */
 } folded;
 
 typedef struct region_visit {
@@ -28,9 +30,9 @@ typedef struct region_visit {
 
 typedef struct folder {
     strata_job *job;
-    uint32_t *order;            /* [owned.n] */
-    int32_t *code;              /* [shared.n] the final code of a region */
-    region_visit *visits;       /* of one user */
+    uint32_t *order;      /* [owned.n] */
+    int32_t *code;        /* [shared.n] the final code of a region */
+    region_visit *visits; /* of one user */
     int64_t n_visits, visits_capacity;
 } folder;
 
@@ -182,7 +184,8 @@ static strata_order join_parts(const folder *f, const strata_order *a, const str
 }
 
 /* An order's record, and the part of the same order in the other period when it has one. */
-static strata_status fold_order(folder *f, const strata_order *a, const strata_order *b, folded *user)
+static strata_status fold_order(folder *f, const strata_order *a, const strata_order *b,
+                                folded *user)
 {
     strata_status rc = STRATA_OK;
     strata_order whole = *a;
@@ -299,7 +302,8 @@ static int64_t count_users(const folder *f)
     return users;
 }
 
-/* Keyed mode: the owner ranges are ranges of user_key, so rows are in their global order already. */
+/* Keyed mode: the owner ranges are ranges of user_key, so rows are in their global order
+ * already. */
 static strata_status fold_keyed(folder *f, strata_population *p, int64_t *n_local)
 {
     strata_status rc = STRATA_OK;
@@ -336,13 +340,19 @@ done:
     return rc;
 }
 
-/* Rows [key_width id, zero-padded][folded] of users with a purchase. Records and identities are both
- * in the order of pseudonyms and name the same users, so they advance together. */
+static int64_t folded_size(const strata_job *job)
+{
+    return job->config->window.holdout_days > 0 ? (int64_t)sizeof(folded)
+                                                : (int64_t)offsetof(folded, fit);
+}
+
+/* Rows [key_width id, zero-padded][folded_size] of users with a purchase. Records and identities
+ * are both in the order of pseudonyms and name the same users, so they advance together. */
 static strata_status fold_rows(folder *f, const uint32_t *identities, int64_t width, char **rows,
                                int64_t *n)
 {
     strata_status rc = STRATA_OK;
-    int64_t row_size = width + (int64_t)sizeof(folded), count = 0, at_identity = 0;
+    int64_t size = folded_size(f->job), row_size = width + size, count = 0, at_identity = 0;
     STRATA_TRY(strata_alloc(f->job->ctx, f->job->identities.n, row_size, rows));
     for (int64_t at = 0; at < f->job->owned.n; at_identity++) {
         folded user;
@@ -354,7 +364,7 @@ static strata_status fold_rows(folder *f, const uint32_t *identities, int64_t wi
         if (user.whole.orders == 0)
             continue;
         memcpy(*rows + count * row_size, identity->id, (size_t)width);
-        memcpy(*rows + count++ * row_size + width, &user, sizeof user);
+        memcpy(*rows + count++ * row_size + width, &user, (size_t)size);
     }
     *n = count;
 done:
@@ -372,15 +382,20 @@ static strata_status fold_plain(folder *f, strata_population *p, int64_t *n_loca
     strata_partition partition = {0};
     STRATA_TRY(find_identities(f->job, &identities, &width));
     STRATA_AGREE(ctx, fold_rows(f, identities, width, &rows, &n));
-    int64_t row_size = width + (int64_t)sizeof(folded);
+    int64_t size = folded_size(f->job), row_size = width + size;
+    strata_free(&identities); /* the sort needs the memory */
+    strata_free(&f->order);
+    strata_table_release(&f->job->owned);
+    strata_table_release(&f->job->identities);
     STRATA_TRY(strata_par_sort_records(ctx, rows, n, row_size, width, &sorted, &partition));
+    strata_free(&rows);
     n = strata_partition_local(&partition, ctx->rank);
     p->key_width = (int32_t)width;
     STRATA_AGREE(ctx, population_alloc(ctx, n, p));
     for (int64_t i = 0; i < n; i++) {
-        folded user;
+        folded user = {.fit = no_period, .holdout = no_period};
         memcpy(p->user_key + i * width, sorted + i * row_size, (size_t)width);
-        memcpy(&user, sorted + i * row_size + width, sizeof user);
+        memcpy(&user, sorted + i * row_size + width, (size_t)size);
         put_user(p, i, &user);
     }
     *n_local = n;

@@ -1,4 +1,5 @@
-/* The tour of the ingest room: list files -> deal ranges -> (scan pass) -> main pass -> checks -> fold. */
+/* The tour of the ingest room: list files -> deal ranges -> (scan pass) -> main pass -> checks
+ * -> fold. */
 #include "strata/ingest.h"
 
 #include <math.h>
@@ -60,13 +61,16 @@ static strata_status job_prepare(strata_job *job)
 {
     strata_status rc = STRATA_OK;
     const strata_config *config = job->config;
-    STRATA_TRY(strata_time_format_compile(job->ctx, config->input.time_format, &job->plan.time_format));
+    STRATA_TRY(
+        strata_time_format_compile(job->ctx, config->input.time_format, &job->plan.time_format));
     STRATA_TRY(strata_ranges_deal(job->ctx, job->sources, job->n_sources, &job->segments,
                                   &job->n_segments));
-    STRATA_TRY(strata_calloc(job->ctx, job->n_sources, sizeof *job->source_rows, &job->source_rows));
+    STRATA_TRY(
+        strata_calloc(job->ctx, job->n_sources, sizeof *job->source_rows, &job->source_rows));
     if (config->clean.outliers.method == STRATA_OUTLIER_NONE)
         goto done;
-    STRATA_TRY(strata_calloc(job->ctx, STRATA_HISTOGRAM_BUCKETS, sizeof *job->amounts, &job->amounts));
+    STRATA_TRY(
+        strata_calloc(job->ctx, STRATA_HISTOGRAM_BUCKETS, sizeof *job->amounts, &job->amounts));
     if (strata_job_drops_duplicates(job) && config->clean.outliers.action == STRATA_OUTLIER_FLAG)
         STRATA_TRY(strata_calloc(job->ctx, STRATA_HISTOGRAM_BUCKETS, sizeof *job->amounts_taken,
                                  &job->amounts_taken));
@@ -116,7 +120,8 @@ static strata_status resolve_window(strata_job *job, const strata_tally *all, st
 
 /* ---- the flow -------------------------------------------------------------------------------- */
 
-/* A first look at all rows, when the main pass has to know the last day or the limits of outliers. */
+/* A first look at all rows, when the main pass has to know the last day or the limits of
+ * outliers. */
 static strata_status scan(strata_job *job)
 {
     strata_status rc = STRATA_OK;
@@ -129,7 +134,8 @@ static strata_status scan(strata_job *job)
         goto done;
     STRATA_TRY(strata_pass_run(job, false));
     STRATA_TRY(strata_finish_sum(job, &all));
-    /* job->as_of stays open: nothing lies outside on that side, whatever a later row turns out to be */
+    /* job->as_of stays open: nothing lies outside on that side, whatever a later row turns out
+     * to be */
     if (wants_day && all.last_day != INT32_MIN)
         job->holdout_start = all.last_day + 1 - job->config->window.holdout_days;
     if (wants_limits) {
@@ -189,7 +195,7 @@ done:
 static strata_status list_inputs(strata_job *job, strata_population *p)
 {
     strata_status rc = STRATA_OK;
-    char (*digests)[33] = NULL;
+    char(*digests)[33] = NULL;
     STRATA_AGREE(job->ctx, strata_calloc(job->ctx, job->n_sources, 33, &digests));
     STRATA_TRY(strata_digest_files(job, digests));
     STRATA_TRY(strata_par_allreduce_i64(job->ctx, job->source_rows, job->n_sources, STRATA_SUM));
@@ -216,7 +222,8 @@ strata_status strata_ingest_tuned(strata_context *ctx, const strata_config *conf
     strata_population p = {0};
     strata_rejects_init(&job.rejects, false);
     if (strata_fault_strikes(ctx, "phase.ingest"))
-        local = strata_context_fail(ctx, STRATA_ERR_IO, __FILE__, __LINE__, "injected: phase.ingest");
+        local =
+            strata_context_fail(ctx, STRATA_ERR_IO, __FILE__, __LINE__, "injected: phase.ingest");
     STRATA_AGREE(ctx, local);
     STRATA_TRY(job_init(ctx, config, tuning, &job));
     STRATA_TRY(scan(&job));

@@ -1,6 +1,7 @@
-/* job.h: the state of one ingest and the pieces it is made of. A *pass* reads all segments once; the
- * scan pass only looks (last day, outlier limits), the main pass aggregates. A pass that a wrongly
- * guessed range start has spoilt is run again, so everything a pass collects can be reset. */
+/* job.h: the state of one ingest and the pieces it is made of. A *pass* reads all segments once;
+ * the scan pass only looks (last day, outlier limits), the main pass aggregates. A pass that a
+ * wrongly guessed range start has spoilt is run again, so everything a pass collects can be
+ * reset. */
 #ifndef STRATA_INGEST_JOB_H
 #define STRATA_INGEST_JOB_H
 
@@ -20,7 +21,8 @@ typedef struct strata_names {
     int64_t capacity;
 } strata_names;
 
-/* The number of a name, entered if new; -1 when it would pass STRATA_REGIONS_LIMIT. Not collective. */
+/* The number of a name, entered if new; -1 when it would pass STRATA_REGIONS_LIMIT. Not
+ * collective. */
 strata_status strata_names_enter(strata_context *ctx, strata_names *names, const char *text,
                                  int64_t length, int32_t *number) STRATA_MUST_USE;
 void strata_names_release(strata_names *names);
@@ -33,15 +35,16 @@ typedef struct strata_regions {
     int32_t n_told; /* local names that the other ranks know */
 } strata_regions;
 
-/* Collective. Tells all ranks the names met since the last call. STRATA_ERR_INPUT beyond the limit. */
+/* Collective. Tells all ranks the names met since the last call. STRATA_ERR_INPUT beyond the
+ * limit. */
 strata_status strata_regions_share(strata_context *ctx, strata_regions *regions) STRATA_MUST_USE;
 void strata_regions_release(strata_regions *regions);
 
 /* ---- records (table.c) ----------------------------------------------------------------------- */
 
-/* What a row, or many merged ones, say. who is the user: the raw id while on the rank that read it (its
- * length in the first byte if at most 15, else a reference into the table's arena), the pseudonym from
- * the exchange on. part tells the records of one user apart.
+/* What a row, or many merged ones, say. who is the user: the raw id while on the rank that read
+ * it (its length in the first byte if at most 15, else a reference into the table's arena), the
+ * pseudonym from the exchange on. part tells the records of one user apart.
  *
  * Without an order column every row with a positive amount is an order:
  *   part = region << 1 | period
@@ -85,11 +88,12 @@ typedef struct strata_table {
     int32_t bits;
     char *arena; /* long ids */
     int64_t arena_used, arena_capacity;
-    strata_row_tail *tails; /* [limit] with keeps_rows */
+    strata_row_tail *tails;    /* [limit] with keeps_rows */
     const strata_names *names; /* of the region numbers in the records, for ties */
 } strata_table;
 
-/* Large enough that pages are huge pages, without which most of the time goes into address translation. */
+/* Large enough that pages are huge pages, without which most of the time goes into address
+ * translation. */
 enum { STRATA_TABLE_PAGE_BITS = 18 };
 
 static inline void *strata_table_record(const strata_table *table, int64_t index)
@@ -119,12 +123,12 @@ typedef struct strata_candidate {
 void strata_candidate_seal(strata_candidate *candidate);
 
 /* Merges candidates by raw id; the table must have room for n more. */
-strata_status strata_table_add(strata_table *table, const strata_candidate *candidates, int32_t n)
-    STRATA_MUST_USE;
+strata_status strata_table_add(strata_table *table, const strata_candidate *candidates,
+                               int32_t n) STRATA_MUST_USE;
 
 /* Merges records [n] whose who is a pseudonym. */
-strata_status strata_table_merge(strata_table *table, const char *records, int64_t n)
-    STRATA_MUST_USE;
+strata_status strata_table_merge(strata_table *table, const char *records,
+                                 int64_t n) STRATA_MUST_USE;
 
 /* The raw id of a record of a table of raw ids. */
 strata_field strata_table_id(const strata_table *table, const uint8_t *who);
@@ -150,7 +154,8 @@ enum { STRATA_OCTAVE_BITS = 12, STRATA_HISTOGRAM_BUCKETS = (54 - 12 + 1) << 12 }
 
 static inline int32_t strata_histogram_bucket(int64_t value)
 {
-    int shift = 63 - STRATA_OCTAVE_BITS - __builtin_clzll((uint64_t)value | (1 << STRATA_OCTAVE_BITS));
+    int shift =
+        63 - STRATA_OCTAVE_BITS - __builtin_clzll((uint64_t)value | (1 << STRATA_OCTAVE_BITS));
     return (int32_t)(((int64_t)shift << STRATA_OCTAVE_BITS) + (value >> shift));
 }
 
@@ -190,7 +195,8 @@ typedef struct strata_tally {
     int64_t flagged;
     int32_t first_day, last_day; /* of readable rows in the window; INT32_MAX, INT32_MIN for none */
     unsigned __int128 volume;    /* sum of |amount| of accepted rows */
-    char currency_low[16], currency_high[16]; /* smallest and largest one; valid with has_currency */
+    char currency_low[16],
+        currency_high[16]; /* smallest and largest one; valid with has_currency */
     bool has_currency;
 } strata_tally;
 
@@ -212,9 +218,9 @@ typedef struct strata_job {
     /* collected by a pass */
     bool aggregates; /* false in a scan pass */
     strata_tally tally;
-    int64_t *amounts;        /* [STRATA_HISTOGRAM_BUCKETS] of candidate rows, NULL = not wanted */
-    int64_t *amounts_taken;  /* the same of accepted rows, with duplicates dropped */
-    int64_t *source_rows;    /* [n_sources] */
+    int64_t *amounts;       /* [STRATA_HISTOGRAM_BUCKETS] of candidate rows, NULL = not wanted */
+    int64_t *amounts_taken; /* the same of accepted rows, with duplicates dropped */
+    int64_t *source_rows;   /* [n_sources] */
     strata_rejects rejects;
     strata_regions regions;
     strata_table local, owned;
@@ -225,7 +231,7 @@ typedef struct strata_job {
 /* Plain mode: the id behind a pseudonym. */
 typedef struct strata_identity {
     strata_key key; /* part 0 */
-    char id[64];   /* zero-padded */
+    char id[64];    /* zero-padded */
     int64_t length;
 } strata_identity;
 
@@ -257,17 +263,17 @@ void strata_files_release(strata_source **sources, int32_t n);
 /* Not collective. Deals the bytes of all files out; the segments of rank. */
 strata_status strata_ranges_deal(strata_context *ctx, const strata_source *sources, int32_t n,
                                  strata_segment **segments, int32_t *n_segments) STRATA_MUST_USE;
-/* Collective. After a pass: *proven tells whether the rows of all ranks chain without gap or overlap.
- * If not, segments carry better starts for another pass; if so, their line_base. */
+/* Collective. After a pass: *proven tells whether the rows of all ranks chain without gap or
+ * overlap. If not, segments carry better starts for another pass; if so, their line_base. */
 strata_status strata_ranges_prove(strata_job *job, bool *proven) STRATA_MUST_USE;
 
 /* Not collective. Judges the rows of a batch and brings what is accepted into job->local. */
-strata_status strata_tally_batch(strata_job *job, int32_t segment, strata_batch *batch)
-    STRATA_MUST_USE;
+strata_status strata_tally_batch(strata_job *job, int32_t segment,
+                                 strata_batch *batch) STRATA_MUST_USE;
 void strata_tally_reset(strata_tally *tally);
 
-/* Not collective. Counts a row as accepted: where it was read, or, when duplicates are dropped, by the
- * owner of its user. */
+/* Not collective. Counts a row as accepted: where it was read, or, when duplicates are dropped,
+ * by the owner of its user. */
 void strata_tally_accept(strata_job *job, int64_t amount, bool clipped);
 
 /* Collective. Runs passes over the segments until one is proven. */
@@ -289,10 +295,11 @@ strata_status strata_rejects_first(strata_job *job, char *text, int64_t room) ST
 strata_status strata_digest_files(strata_job *job, char (*digests)[33]) STRATA_MUST_USE;
 
 /* Not collective. Order of the records of a table by (who, part): *order [table->n], owned. */
-strata_status strata_order_records(strata_context *ctx, const strata_table *table, uint32_t **order)
-    STRATA_MUST_USE;
+strata_status strata_order_records(strata_context *ctx, const strata_table *table,
+                                   uint32_t **order) STRATA_MUST_USE;
 
-/* What holds for the whole input once a pass is proven (finish.c). All collective, except volume. */
+/* What holds for the whole input once a pass is proven (finish.c). All collective, except
+ * volume. */
 strata_status strata_finish_sum(strata_job *job, strata_tally *all) STRATA_MUST_USE;
 strata_status strata_finish_reconcile(strata_job *job, const strata_tally *all) STRATA_MUST_USE;
 strata_status strata_finish_rejects(strata_job *job, const strata_tally *all) STRATA_MUST_USE;
@@ -308,8 +315,8 @@ strata_status strata_fold(strata_job *job, strata_population *population) STRATA
 
 /* Collective. strata_ingest with sizes of choice. */
 strata_status strata_ingest_tuned(strata_context *ctx, const strata_config *config,
-                                  const strata_ingest_tuning *tuning, strata_population *population)
-    STRATA_MUST_USE;
+                                  const strata_ingest_tuning *tuning,
+                                  strata_population *population) STRATA_MUST_USE;
 extern const strata_ingest_tuning strata_ingest_default_tuning;
 
 #endif

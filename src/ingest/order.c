@@ -1,6 +1,6 @@
-/* The order of the owned records by (who, part). Pseudonyms are uniform in the rank's range, so one
- * pass that scatters (first 8 bytes, index) into small buckets leaves little to sort; only a user with
- * very many orders makes a large bucket. */
+/* The order of the owned records by (who, part). Pseudonyms are uniform in the rank's range, so
+ * one pass that scatters (first 8 bytes, index) into small buckets leaves little to sort; only a
+ * user with very many orders makes a large bucket. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,8 +49,8 @@ static void sort_bucket(item *items, int64_t n, strata_table *table)
     }
 }
 
-/* Which of n buckets: a monotone map of [0, 2^(64 - shift)) onto them. shift removes the leading zeros
- * that all keys of a rank share. */
+/* Which of n buckets: a monotone map of [0, 2^(64 - shift)) onto them. shift removes the leading
+ * zeros that all keys of a rank share. */
 static inline int64_t bucket_of(uint64_t above_low, int shift, int64_t n)
 {
     return (int64_t)((unsigned __int128)(above_low << shift) * (uint64_t)n >> 64);

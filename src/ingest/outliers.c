@@ -70,7 +70,8 @@ void strata_outlier_limits(const int64_t *counts, double threshold, strata_amoun
     int32_t low = center, high = center;
     while (low > 0 && (double)(middle - bucket_middle(low - 1)) <= reach)
         low--;
-    while (high < STRATA_HISTOGRAM_BUCKETS - 1 && (double)(bucket_middle(high + 1) - middle) <= reach)
+    while (high < STRATA_HISTOGRAM_BUCKETS - 1 &&
+           (double)(bucket_middle(high + 1) - middle) <= reach)
         high++;
     *limits = (strata_amount_limits){bucket_low(low), bucket_high(high), true};
 }

@@ -33,7 +33,8 @@ static void show_progress(strata_job *job, const cursor *c)
     snprintf(detail, sizeof detail, "%.1f M rows/s a rank",
              seconds > 0 ? 1e-6 * (double)job->tally.read / seconds : 0.0);
     double share = bytes > 0 ? (double)job->plan.bytes_read / (double)bytes : 1.0;
-    strata_progress(job->ctx, job->aggregates ? "ingest" : "scan", share > 1.0 ? 1.0 : share, detail);
+    strata_progress(job->ctx, job->aggregates ? "ingest" : "scan", share > 1.0 ? 1.0 : share,
+                    detail);
 }
 
 /* Reads until the table of the first aggregation is full or nothing is left. */
@@ -112,7 +113,8 @@ static strata_status reset(strata_job *job)
     if (!strata_job_drops_duplicates(job))
         goto done;
     job->local.keeps_rows = true;
-    STRATA_TRY(strata_alloc(job->ctx, job->local.limit, sizeof *job->local.tails, &job->local.tails));
+    STRATA_TRY(
+        strata_alloc(job->ctx, job->local.limit, sizeof *job->local.tails, &job->local.tails));
 done:
     return rc;
 }

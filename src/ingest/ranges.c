@@ -71,9 +71,10 @@ static ends own_ends(const strata_job *job)
     return e;
 }
 
-/* Walks over all ranks: where a file is cut, the rows of the next rank must start exactly where the
- * last row before the cut ended. A row may pass over whole ranges; those hold no row then. What the
- * walk learns beyond a wrong start is a guess again, but a good one: readers fall back into step. */
+/* Walks over all ranks: where a file is cut, the rows of the next rank must start exactly where
+ * the last row before the cut ended. A row may pass over whole ranges; those hold no row then.
+ * What the walk learns beyond a wrong start is a guess again, but a good one: readers fall back
+ * into step. */
 static bool walk(strata_job *job, const ends *all)
 {
     int64_t expected = 0, lines = 0;

@@ -1,5 +1,6 @@
-/* reader.h: how the ingest room reads. A reader turns one segment of one file into batches of typed
- * rows; delimited text is one kind of reader, further formats join by filling in the same struct. */
+/* reader.h: how the ingest room reads. A reader turns one segment of one file into batches of
+ * typed rows; delimited text is one kind of reader, further formats join by filling in the same
+ * struct. */
 #ifndef STRATA_INGEST_READER_H
 #define STRATA_INGEST_READER_H
 
@@ -32,11 +33,12 @@ typedef struct strata_segment {
     int64_t begin, end; /* bytes of a plain file; a gzip file is always whole: 0, INT64_MAX */
     int64_t forced;     /* where its first row starts, from the left neighbour; -1 = speculate */
     /* Results, valid when the reader reached the end: */
-    int64_t first;      /* where its first row starts; >= end: no row starts here */
-    int64_t next;       /* where the row after its last one starts */
-    int64_t lines;      /* line ends in [first, next), with begin = 0 also those of the header */
-    int64_t line_ends;  /* line ends in [begin, end), counted apart from the parser; first pass only */
-    int64_t line_base;  /* lines of the file before first, once the ranges are proven */
+    int64_t first; /* where its first row starts; >= end: no row starts here */
+    int64_t next;  /* where the row after its last one starts */
+    int64_t lines; /* line ends in [first, next), with begin = 0 also those of the header */
+    int64_t
+        line_ends; /* line ends in [begin, end), counted apart from the parser; first pass only */
+    int64_t line_base; /* lines of the file before first, once the ranges are proven */
 } strata_segment;
 
 typedef struct strata_field {
@@ -102,9 +104,9 @@ extern const strata_reader_kind strata_reader_text;
 
 /* ---- pieces of the text reader --------------------------------------------------------------- */
 
-/* Positions of the structural bytes (delimiter, line ends, quote, NUL) of buffer[from, to) in marks;
- * returns their number. *high tells whether a byte >= 0x80 was met. buffer must be readable to the
- * next multiple of 64 bytes after from. */
+/* Positions of the structural bytes (delimiter, line ends, quote, NUL) of buffer[from, to) in
+ * marks; returns their number. *high tells whether a byte >= 0x80 was met. buffer must be
+ * readable to the next multiple of 64 bytes after from. */
 int64_t strata_scan_marks(const char *buffer, int64_t from, int64_t to, char delimiter,
                           uint32_t *marks, bool *high);
 
@@ -117,14 +119,15 @@ enum { STRATA_COLUMNS_LIMIT = 4096 };
 
 /* Which column of a file means what. */
 typedef struct strata_columns {
-    int32_t n;                         /* columns of a row */
+    int32_t n;                          /* columns of a row */
     int32_t of_role[STRATA_ROLE_COUNT]; /* -1 = not mapped */
 } strata_columns;
 
-/* Maps roles to the columns named names[n]. STRATA_ERR_USAGE names what is missing. Not collective. */
+/* Maps roles to the columns named names[n]. STRATA_ERR_USAGE names what is missing. Not
+ * collective. */
 strata_status strata_columns_map(strata_context *ctx, const strata_config *config, const char *path,
-                                 const strata_field *names, int64_t n, strata_columns *out)
-    STRATA_MUST_USE;
+                                 const strata_field *names, int64_t n,
+                                 strata_columns *out) STRATA_MUST_USE;
 
 /* The bytes of one file in blocks, unpacked. */
 typedef struct strata_stream strata_stream;
@@ -132,7 +135,8 @@ typedef struct strata_stream strata_stream;
 /* begin: first plain byte wanted (0 for gzip). Hashes the blocks that start in the segment. */
 strata_status strata_stream_open(strata_read_plan *plan, const strata_segment *segment,
                                  int64_t begin, strata_stream **out) STRATA_MUST_USE;
-/* Up to block_bytes plain bytes into buffer; *got = 0 at the end. STRATA_ERR_INPUT for a broken gzip. */
+/* Up to block_bytes plain bytes into buffer; *got = 0 at the end. STRATA_ERR_INPUT for a broken
+ * gzip. */
 strata_status strata_stream_read(strata_stream *stream, char *buffer, int64_t *got) STRATA_MUST_USE;
 void strata_stream_close(strata_stream **stream);
 

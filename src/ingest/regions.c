@@ -49,8 +49,8 @@ strata_status strata_names_enter(strata_context *ctx, strata_names *names, const
                     "input.columns.region: more than %d different regions; is it a column of free "
                     "text?",
                     (int)STRATA_REGIONS_LIMIT);
-    STRATA_TRY(strata_reserve(ctx, &names->items, &names->capacity, names->n + 1,
-                              sizeof *names->items));
+    STRATA_TRY(
+        strata_reserve(ctx, &names->items, &names->capacity, names->n + 1, sizeof *names->items));
     STRATA_TRY(strata_alloc(ctx, length + 1, 1, &copy));
     memcpy(copy, text, (size_t)length);
     copy[length] = '\0';

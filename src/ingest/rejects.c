@@ -55,7 +55,8 @@ static strata_status spill(strata_job *job)
     char *path = NULL, suffix[32];
     if (r->spill < 0) {
         snprintf(suffix, sizeof suffix, ".%d.tmp", job->ctx->rank);
-        STRATA_TRY(create_beside(job->ctx, job->config->input.rejects_file, suffix, &path, &r->spill));
+        STRATA_TRY(
+            create_beside(job->ctx, job->config->input.rejects_file, suffix, &path, &r->spill));
         unlink(path); /* gone with the process, however that ends */
     }
     STRATA_TRY(strata_io_write(job->ctx, r->spill, job->config->input.rejects_file, r->items,
@@ -96,8 +97,8 @@ static strata_status load(strata_job *job, int64_t from, int64_t n, strata_rejec
         spilled = 0;
     if (spilled > 0) {
         int64_t bytes = spilled * (int64_t)sizeof *rows;
-        strata_status rc = strata_io_pread(job->ctx, r->spill, job->config->input.rejects_file, rows,
-                                           bytes, from * (int64_t)sizeof *rows, &got);
+        strata_status rc = strata_io_pread(job->ctx, r->spill, job->config->input.rejects_file,
+                                           rows, bytes, from * (int64_t)sizeof *rows, &got);
         if (rc != STRATA_OK)
             return rc;
         if (got != bytes)
@@ -163,8 +164,8 @@ static strata_status format_chunk(strata_job *job, int64_t *next, char *text, in
     return STRATA_OK;
 }
 
-/* Sends this rank's text to rank 0 in chunks; an empty one says that all is sent. A failure ends the
- * text early, so that rank 0 never waits, and is agreed on afterwards. */
+/* Sends this rank's text to rank 0 in chunks; an empty one says that all is sent. A failure ends
+ * the text early, so that rank 0 never waits, and is agreed on afterwards. */
 static strata_status send_text(strata_job *job, char *text)
 {
     strata_status local = STRATA_OK;

@@ -6,8 +6,8 @@
 #include <emmintrin.h>
 #endif
 
-/* Bit i of the result tells whether byte i of the 64 at text is structural; *high collects bytes with
- * the top bit set, for the UTF-8 check that pure ASCII never needs. */
+/* Bit i of the result tells whether byte i of the 64 at text is structural; *high collects bytes
+ * with the top bit set, for the UTF-8 check that pure ASCII never needs. */
 #if defined(__SSE2__)
 static inline uint64_t structural64(const char *text, char delimiter, uint64_t *high)
 {

@@ -26,8 +26,8 @@ static strata_status parcel_init(const strata_job *job, parcel *p)
 {
     strata_status rc = STRATA_OK;
     strata_context *ctx = job->ctx;
-    int64_t n = job->tuning.slice_entries < job->local.limit ? job->tuning.slice_entries
-                                                             : job->local.limit;
+    int64_t n =
+        job->tuning.slice_entries < job->local.limit ? job->tuning.slice_entries : job->local.limit;
     *p = (parcel){.wire_size = job->local.record_size};
     if (strata_job_drops_duplicates(job))
         p->wire_size += (int64_t)sizeof(strata_row_tail);
@@ -122,7 +122,8 @@ static int64_t amount_of(const strata_job *job, const void *record)
     return visits.net;
 }
 
-/* Every record is one row here. Keeps those whose text is new, closed up at the front of records. */
+/* Every record is one row here. Keeps those whose text is new, closed up at the front of
+ * records. */
 static strata_status drop_duplicates(strata_job *job, char *records, int64_t wire_size, int64_t *n)
 {
     int64_t kept = 0, size = job->owned.record_size;
@@ -171,8 +172,8 @@ static strata_status exchange_slice(strata_job *job, parcel *p)
     strata_free(&records);
     if (!strata_job_is_plain(job))
         goto done;
-    STRATA_TRY(strata_par_exchange(ctx, p->identities, p->counts, sizeof *p->identities, &identities,
-                                   &n_identities, NULL));
+    STRATA_TRY(strata_par_exchange(ctx, p->identities, p->counts, sizeof *p->identities,
+                                   &identities, &n_identities, NULL));
     STRATA_AGREE(ctx, strata_table_merge(&job->identities, identities, n_identities));
 done:
     strata_free(&records);

@@ -28,7 +28,8 @@ static strata_status hash_block(strata_stream *s, const void *bytes, int64_t got
 {
     strata_read_plan *plan = s->plan;
     int64_t size = plan->tuning->block_bytes;
-    if (!plan->hashes || got == 0 || s->at % size != 0 || s->at < s->segment->begin || s->at >= s->segment->end)
+    if (!plan->hashes || got == 0 || s->at % size != 0 || s->at < s->segment->begin ||
+        s->at >= s->segment->end)
         return STRATA_OK;
     strata_block_hashes *hashes = plan->hashes;
     strata_status rc = strata_reserve(plan->ctx, &hashes->items, &hashes->capacity, hashes->n + 1,
@@ -43,7 +44,8 @@ static strata_status hash_block(strata_stream *s, const void *bytes, int64_t got
     return STRATA_OK;
 }
 
-/* Reads to the next multiple of the block size, so that blocks of the digest are read in one piece. */
+/* Reads to the next multiple of the block size, so that blocks of the digest are read in one
+ * piece. */
 static strata_status read_stored(strata_stream *s, void *buffer, int64_t *got)
 {
     strata_status rc = STRATA_OK;

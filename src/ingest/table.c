@@ -125,8 +125,7 @@ static inline void place_in_slots(strata_table *t, uint64_t hash, int64_t index)
 static strata_status grow(strata_table *t)
 {
     uint64_t *slots = NULL;
-    strata_status rc =
-        strata_calloc(t->ctx, INT64_C(1) << (t->bits + 1), sizeof *t->slots, &slots);
+    strata_status rc = strata_calloc(t->ctx, INT64_C(1) << (t->bits + 1), sizeof *t->slots, &slots);
     if (rc != STRATA_OK)
         return rc;
     strata_free(&t->slots);
@@ -148,8 +147,8 @@ static strata_status make_room(strata_table *t)
     if (t->n >= (int64_t)UINT32_MAX - 1) /* indexes are 32 bits */
         STRATA_FAIL(t->ctx, STRATA_ERR_MEMORY,
                     "more than 4 billion users or orders on rank %d; use more ranks", t->ctx->rank);
-    STRATA_TRY(strata_reserve(t->ctx, &t->pages, &t->pages_capacity, t->n_pages + 1,
-                              sizeof *t->pages));
+    STRATA_TRY(
+        strata_reserve(t->ctx, &t->pages, &t->pages_capacity, t->n_pages + 1, sizeof *t->pages));
     int64_t page = INT64_C(1) << STRATA_TABLE_PAGE_BITS;
     page = t->limit > 0 && t->limit < page ? t->limit : page;
     STRATA_TRY(strata_alloc(t->ctx, page, t->record_size, &t->pages[t->n_pages]));
@@ -210,8 +209,8 @@ static strata_status append(strata_table *t, const strata_candidate *c)
     strata_key *record = strata_table_record(t, t->n);
     memcpy(record, &c->record, (size_t)t->record_size);
     if (record->who[0] == LONG_ID) {
-        STRATA_TRY(strata_reserve(t->ctx, &t->arena, &t->arena_capacity,
-                                  t->arena_used + c->id.length, 1));
+        STRATA_TRY(
+            strata_reserve(t->ctx, &t->arena, &t->arena_capacity, t->arena_used + c->id.length, 1));
         long_id reference = {
             .mark = LONG_ID, .length = (uint32_t)c->id.length, .place = t->arena_used};
         memcpy(record->who, &reference, sizeof reference);
@@ -225,12 +224,13 @@ done:
     return rc;
 }
 
-/* Memory latency is what a hash table costs: slots are fetched FAR candidates ahead, their records NEAR
- * ahead, so that many misses are under way at once and none is forgotten before it is used. */
+/* Memory latency is what a hash table costs: slots are fetched FAR candidates ahead, their
+ * records NEAR ahead, so that many misses are under way at once and none is forgotten before it
+ * is used. */
 enum { FAR = 32, NEAR = 16 };
 
-/* Both return an address for __builtin_prefetch: a function that does nothing but prefetch is pure in
- * the eyes of gcc, which then removes the call. */
+/* Both return an address for __builtin_prefetch: a function that does nothing but prefetch is
+ * pure in the eyes of gcc, which then removes the call. */
 static inline const void *slot_of(const strata_table *t, uint64_t hash)
 {
     return &t->slots[hash & ((UINT64_C(1) << t->bits) - 1)];

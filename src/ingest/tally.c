@@ -73,7 +73,8 @@ static verdict judge(strata_job *job, strata_row *row)
 static void note_currency(strata_tally *tally, const strata_field *currency)
 {
     char text[16] = {0};
-    memcpy(text, currency->text, (size_t)currency->length); /* at most 15 bytes, the reader checks */
+    memcpy(text, currency->text,
+           (size_t)currency->length); /* at most 15 bytes, the reader checks */
     if (!tally->has_currency || memcmp(text, tally->currency_low, 16) < 0)
         memcpy(tally->currency_low, text, 16);
     if (!tally->has_currency || memcmp(text, tally->currency_high, 16) > 0)
@@ -113,9 +114,8 @@ static void describe(const strata_job *job, const strata_row *row, int32_t regio
     out->tail = (strata_row_tail){{row->hash[0], row->hash[1]}, row->clipped};
     if (strata_job_has_orders(job)) {
         uint64_t order = XXH3_64bits(row->order.text, (size_t)row->order.length);
-        out->record.order = (strata_order){.total = row->amount,
-                                           .time = buys ? time : INT64_MAX,
-                                           .region = region};
+        out->record.order =
+            (strata_order){.total = row->amount, .time = buys ? time : INT64_MAX, .region = region};
         out->record.key.part = (order & ~UINT64_C(1)) | period;
     } else {
         out->record.visits = (strata_visits){.net = row->amount,

@@ -2,12 +2,12 @@
  * collected at SIMD speed, and rows without quotes are cut by walking those positions. Rows with
  * quotes, or separated by blanks, go through the state machine in text_row.c.
  *
- * Where a row ends is a function of the file and of where the row starts, and of nothing else (not of
- * blocks, not of ranges): the first line end outside quotes within row_limit bytes; for lack of one the
- * first line end of any kind, and then the row is rejected (quote: the line itself fits the limit, so
- * a quote was never closed; too_long otherwise) and reading goes on with the next line. So a stray
- * quote costs one line, not the rest of the file, and no row has to be held in memory beyond the
- * limit. */
+ * Where a row ends is a function of the file and of where the row starts, and of nothing else
+ * (not of blocks, not of ranges): the first line end outside quotes within row_limit bytes; for
+ * lack of one the first line end of any kind, and then the row is rejected (quote: the line
+ * itself fits the limit, so a quote was never closed; too_long otherwise) and reading goes on
+ * with the next line. So a stray quote costs one line, not the rest of the file, and no row has
+ * to be held in memory beyond the limit. */
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -35,7 +35,7 @@ struct strata_reader {
     strata_cut_row cut;
     int32_t roles[STRATA_ROLE_COUNT], n_roles; /* the mapped ones */
     strata_field field[STRATA_ROLE_COUNT];     /* of one row; not mapped: empty */
-    int64_t carry_room, at, end, base; /* buffer[i] is byte base + i of the plain file */
+    int64_t carry_room, at, end, base;         /* buffer[i] is byte base + i of the plain file */
     int64_t mark, n_marks, lines, user_limit;
     char delimiter, scan_for;
     bool high, eof, skipping, done;
@@ -61,8 +61,8 @@ static void count_apart(strata_reader *r, const char *bytes, int64_t got, int64_
     int64_t from = offset < segment->begin ? segment->begin - offset : 0;
     int64_t to = segment->end - offset < got ? segment->end - offset : got;
     if (from < to) /* the byte before is the carried one, or was read with the block */
-        segment->line_ends += strata_scan_line_ends(bytes + from, to - from,
-                                                    offset + from > 0 ? bytes[from - 1] : 0);
+        segment->line_ends +=
+            strata_scan_line_ends(bytes + from, to - from, offset + from > 0 ? bytes[from - 1] : 0);
 }
 
 /* Moves what is left in front of the next block and reads that block. */
@@ -88,8 +88,9 @@ done:
 
 typedef enum line_end { LINE_END_FOUND, LINE_END_NONE, LINE_END_HALF } line_end;
 
-/* The first line end from the current mark on: *pos is its first byte, *next the byte after it. HALF:
- * a CR is the last byte and a LF may follow; *pos is set. NONE: *pos is the end of the data. */
+/* The first line end from the current mark on: *pos is its first byte, *next the byte after it.
+ * HALF: a CR is the last byte and a LF may follow; *pos is set. NONE: *pos is the end of the
+ * data. */
 static line_end find_line_end(const strata_reader *r, int64_t *pos, int64_t *next)
 {
     for (int64_t mark = r->mark; mark < r->n_marks; mark++) {
@@ -99,7 +100,8 @@ static line_end find_line_end(const strata_reader *r, int64_t *pos, int64_t *nex
         *pos = at;
         if (r->buffer[at] == '\r' && at + 1 == r->end && !r->eof)
             return LINE_END_HALF;
-        *next = at + (r->buffer[at] == '\r' && at + 1 < r->end && r->buffer[at + 1] == '\n' ? 2 : 1);
+        *next =
+            at + (r->buffer[at] == '\r' && at + 1 < r->end && r->buffer[at + 1] == '\n' ? 2 : 1);
         return LINE_END_FOUND;
     }
     *pos = r->end;
@@ -129,7 +131,8 @@ static inline strata_field trimmed(const char *text, int64_t length)
 static bool read_amount(const strata_reader *r, const strata_field *field, int64_t *amount)
 {
     const strata_config *config = r->plan->config;
-    const strata_field *quantity = &field[STRATA_ROLE_QUANTITY], *price = &field[STRATA_ROLE_UNIT_PRICE];
+    const strata_field *quantity = &field[STRATA_ROLE_QUANTITY],
+                       *price = &field[STRATA_ROLE_UNIT_PRICE];
     if (r->columns.of_role[STRATA_ROLE_AMOUNT] >= 0)
         return strata_money_parse(field[STRATA_ROLE_AMOUNT].text, field[STRATA_ROLE_AMOUNT].length,
                                   config->money.decimals, amount);
@@ -197,8 +200,8 @@ static row_state give_up_row(strata_reader *r, strata_row *row)
 {
     int64_t pos = 0, next = 0, start = r->at;
     line_end state = find_line_end(r, &pos, &next);
-    row->reject = pos - start > r->plan->tuning->row_limit ? STRATA_REJECT_TOO_LONG
-                                                           : STRATA_REJECT_QUOTE;
+    row->reject =
+        pos - start > r->plan->tuning->row_limit ? STRATA_REJECT_TOO_LONG : STRATA_REJECT_QUOTE;
     r->skipping = state != LINE_END_FOUND && !r->eof;
     r->lines += state == LINE_END_FOUND;
     set_place(r, state == LINE_END_FOUND ? next : pos);
@@ -212,7 +215,8 @@ static row_state cut_slowly(strata_reader *r, strata_row *row)
     cut->end = r->buffer + r->end;
     cut->complete = r->eof;
     strata_cut state = strata_cut_quoted(cut);
-    /* With two bytes beyond the limit in view, a row that ends within it is complete, CRLF included. */
+    /* With two bytes beyond the limit in view, a row that ends within it is complete, CRLF
+     * included. */
     if (state == STRATA_CUT_MORE && !r->eof && r->end - r->at <= r->plan->tuning->row_limit + 2)
         return ROW_MORE;
     if (state == STRATA_CUT_MORE || cut->row_end - cut->at > r->plan->tuning->row_limit)
@@ -251,7 +255,7 @@ static row_state cut_row(strata_reader *r, strata_row *row)
     for (;; column++) {
         if (mark == r->n_marks)
             return !r->eof && r->end - r->at <= r->plan->tuning->row_limit ? ROW_MORE
-                                                                          : cut_slowly(r, row);
+                                                                           : cut_slowly(r, row);
         pos = r->marks[mark++];
         if (buffer[pos] != r->delimiter)
             break;
@@ -403,8 +407,8 @@ static strata_status read_header(strata_reader *r)
             strata_cut_unescape(&cut->fields[i]);
         cut->fields[i] = trimmed(cut->fields[i].text, cut->fields[i].length);
     }
-    STRATA_TRY(strata_columns_map(r->plan->ctx, r->plan->config, r->path, cut->fields, cut->n_fields,
-                                  &r->columns));
+    STRATA_TRY(strata_columns_map(r->plan->ctx, r->plan->config, r->path, cut->fields,
+                                  cut->n_fields, &r->columns));
 done:
     return rc;
 }
@@ -427,8 +431,9 @@ done:
     return rc;
 }
 
-/* From the byte before begin on, finds where the first row starts: after the first line end. That is
- * right unless begin lies inside a quoted field; the ranges are proven afterwards (ranges.c). */
+/* From the byte before begin on, finds where the first row starts: after the first line end.
+ * That is right unless begin lies inside a quoted field; the ranges are proven afterwards
+ * (ranges.c). */
 static strata_status speculate(strata_reader *r, int64_t data_start)
 {
     strata_segment *segment = r->segment;

@@ -33,7 +33,8 @@ static const char *closing_quote(const strata_cut_row *row, const char *text, bo
     return NULL;
 }
 
-/* Cuts one field; returns the byte after it (delimiter or line end), NULL when more data is needed. */
+/* Cuts one field; returns the byte after it (delimiter or line end), NULL when more data is
+ * needed. */
 static const char *cut_field(strata_cut_row *row, const char *at)
 {
     strata_field field = {.text = at};

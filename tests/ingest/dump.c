@@ -1,5 +1,5 @@
-/* Runs ingest on a list of cases and writes what came out as text, for tests that compare it with an
- * independent reading of the same files.
+/* Runs ingest on a list of cases and writes what came out as text, for tests that compare it
+ * with an independent reading of the same files.
  *
  *     mpirun -n N test_ingest_dump LIST
  *
@@ -23,7 +23,8 @@ static void put_users(FILE *out, const strata_population *p, int rank)
 {
     for (int64_t i = 0; i < strata_partition_local(&p->partition, rank); i++) {
         const char *key = p->user_key + i * p->key_width;
-        fprintf(out, "user %.*s|%d", (int)strnlen(key, (size_t)p->key_width), key, p->region_code[i]);
+        fprintf(out, "user %.*s|%d", (int)strnlen(key, (size_t)p->key_width), key,
+                p->region_code[i]);
         put_activity(out, &p->whole, i);
         if (p->has_holdout) {
             put_activity(out, &p->fit, i);
@@ -117,8 +118,8 @@ int main(int argc, char **argv)
     ctx.quiet = true;
     ctx.log_level = STRATA_LOG_WARNING;
     FILE *list = fopen(argv[1], "r");
-    while (list && fscanf(list, "%1023s %1023s %lld %lld %lld %lld %lld", config, result, &t[0], &t[1],
-                          &t[2], &t[3], &t[4]) == 7) {
+    while (list && fscanf(list, "%1023s %1023s %lld %lld %lld %lld %lld", config, result, &t[0],
+                          &t[1], &t[2], &t[3], &t[4]) == 7) {
         strata_ingest_tuning tuning = strata_ingest_default_tuning;
         choose(&tuning.block_bytes, t[0]);
         choose(&tuning.row_limit, t[1]);

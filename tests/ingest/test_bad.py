@@ -64,6 +64,7 @@ def build(folder):
         ("outliers", HEAD + b"".join(b"u,2024-01-01,%d\n" % (10 + i % 3) for i in range(80)) +
          b"u,2024-01-01,9999\n" * 20, "", "", no, "20 % of the amounts are outliers"),
         ("one_value", HEAD + b"u,2024-01-01,5\n" * 99, "", "", ok, ""),
+        ("link", "link", "", "", no, "are the same file"),
         ("holdout", HEAD + GOOD, "", "window: {holdout_days: 28}\n", no, "leaves no day to fit on"),
     ]
 
@@ -75,6 +76,11 @@ def prepare(folder):
             path = os.path.join(folder, name + ".in")
             if data == "folder":
                 os.makedirs(path)
+            elif data == "link":
+                with open(path + "1", "wb") as f:
+                    f.write(HEAD + GOOD)
+                os.symlink(path + "1", path + "2")
+                path += "*"
             elif data is not None:
                 with open(path, "wb") as f:
                     f.write(data)

@@ -31,7 +31,8 @@ static void load(strata_config *config, const char *yaml, const char *file)
     assert_int_equal(strata_config_init(&ctx, config), STRATA_OK);
     assert_int_equal(strata_config_load_text(&ctx, config, yaml, (int64_t)strlen(yaml), "test"),
                      STRATA_OK);
-    assert_int_equal(strata_config_set_list(&ctx, config, "input.files", files, 1, "-i"), STRATA_OK);
+    assert_int_equal(strata_config_set_list(&ctx, config, "input.files", files, 1, "-i"),
+                     STRATA_OK);
     assert_int_equal(strata_config_validate(&ctx, config), STRATA_OK);
 }
 
