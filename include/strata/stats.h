@@ -64,6 +64,10 @@ void strata_cell_merge(strata_cell *into, const strata_cell *cell);
 double strata_cell_mean(const strata_cell *cell);
 double strata_cell_variance(const strata_cell *cell);
 
+/* Population standard deviation sqrt(squares / n - mean^2), NaN when empty, 0 exactly when all values
+ * are equal. Correct to one rounding. Not collective. */
+double strata_cell_deviation(const strata_cell *cell);
+
 /* ---- tests ----------------------------------------------------------------------------------- */
 
 typedef enum strata_undefined {

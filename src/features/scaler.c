@@ -2,11 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "features/moments.h"
 #include "features/values.h"
 #include "strata/features.h"
 #include "strata/memory.h"
 #include "strata/par.h"
+#include "strata/stats.h"
+
+/* Bits of a fixed-point value besides its sign: what strata_cell takes, whole. */
+enum { moment_bits = 62 };
 
 enum { fine_exponent = -20, grid_bits = 24, stride_multiple = 64 };
 
@@ -21,12 +24,12 @@ typedef struct fixed {
     double first, second; /* two powers of two, since 2^bits may pass the range of a double */
 } fixed;
 
-/* Enough fraction bits that the largest |value| just stays below 2^STRATA_MOMENT_BITS. */
+/* Enough fraction bits that the largest |value| just stays below 2^moment_bits. */
 static fixed fixed_for(double largest)
 {
     int exponent = 0;
     frexp(largest, &exponent); /* largest < 2^exponent */
-    fixed point = {.bits = largest > 0 ? STRATA_MOMENT_BITS - exponent : 0};
+    fixed point = {.bits = largest > 0 ? moment_bits - exponent : 0};
     point.first = ldexp(1, point.bits / 2);
     point.second = ldexp(1, point.bits - point.bits / 2);
     return point;
@@ -35,12 +38,12 @@ static fixed fixed_for(double largest)
 /* ---- fit ------------------------------------------------------------------------------------- */
 
 static strata_status fit_zscore(strata_context *ctx, const strata_feature_set *set,
-                                const double *largest, int64_t n_global, strata_scaler *scaler)
+                                const double *largest, strata_scaler *scaler)
 {
     strata_status rc = STRATA_OK;
     double buffer[STRATA_VALUES_BLOCK];
     int64_t snapped[STRATA_VALUES_BLOCK];
-    strata_moments moments[STRATA_FEATURES_MAX] = {{0}};
+    strata_cell cells[STRATA_FEATURES_MAX] = {{0}};
     fixed point[STRATA_FEATURES_MAX];
     for (int32_t f = 0; f < set->d; f++) {
         point[f] = fixed_for(transformed(scaler->transform, largest[f]));
@@ -51,15 +54,13 @@ static strata_status fit_zscore(strata_context *ctx, const strata_feature_set *s
                 const double t = transformed(scaler->transform, x[i]);
                 snapped[i] = llrint(t * point[f].first * point[f].second);
             }
-            strata_moments_add(&moments[f], snapped, n);
+            strata_cells_add_local(&cells[f], NULL, snapped, n);
         }
     }
-    STRATA_TRY(strata_moments_reduce(ctx, moments, set->d));
+    STRATA_TRY(strata_cells_reduce(ctx, cells, set->d));
     for (int32_t f = 0; f < set->d; f++) {
-        double mean, deviation;
-        strata_moments_finish(&moments[f], n_global, &mean, &deviation);
-        scaler->center[f] = ldexp(mean, -point[f].bits);
-        scaler->scale[f] = ldexp(deviation, -point[f].bits);
+        scaler->center[f] = ldexp(strata_cell_mean(&cells[f]), -point[f].bits);
+        scaler->scale[f] = ldexp(strata_cell_deviation(&cells[f]), -point[f].bits);
     }
 done:
     return rc;
@@ -171,7 +172,7 @@ strata_status strata_scaler_fit_set(strata_context *ctx, const strata_feature_se
     if (scale == STRATA_SCALE_NONE)
         made.step_exponent = coarse_exponent(&made, largest);
     else if (n_global > 0 && scale == STRATA_SCALE_ZSCORE)
-        STRATA_TRY(fit_zscore(ctx, set, largest, n_global, &made));
+        STRATA_TRY(fit_zscore(ctx, set, largest, &made));
     else if (n_global > 0)
         STRATA_TRY(fit_robust(ctx, set, n_global, &made));
     for (int32_t f = 0; f < set->d; f++)

@@ -25,13 +25,4 @@ static inline double strata_two_product(double a, double b, double *error)
     return product;
 }
 
-/* (head + tail) / divisor, nearly always correctly rounded. */
-static inline double strata_two_quotient(double head, double tail, double divisor)
-{
-    double error;
-    const double quotient = head / divisor;
-    const double product = strata_two_product(quotient, divisor, &error);
-    return quotient + ((head - product) - error + tail) / divisor;
-}
-
 #endif

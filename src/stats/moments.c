@@ -85,3 +85,8 @@ double strata_cell_variance(const strata_cell *cell)
 {
     return cell->n > 1 ? (double)cell_variance(cell) : NAN;
 }
+
+double strata_cell_deviation(const strata_cell *cell)
+{
+    return cell->n > 0 ? (double)sqrtf128(cell_sum_of_squares(cell) / (quad)cell->n) : NAN;
+}

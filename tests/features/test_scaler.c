@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "features/moments.h"
 #include "strata/features.h"
 #include "strata/hash.h"
 #include "strata/memory.h"
@@ -240,35 +239,6 @@ static void known_deviations(void **state)
     strata_scaler_release(&scaler);
 }
 
-/* Sums beyond 128 bits: 2^40 values of +-2^62, spread over the ranks. */
-static void moments_of_many(void **state)
-{
-    (void)state;
-    strata_moments m[2] = {{0}};
-    if (ctx.rank == 0) {
-        m[0].squares_carry = UINT64_C(1) << 36; /* 2^40 * 2^124 = 2^164 */
-        m[1].sum = (__int128)1 << 102;
-        m[1].squares_carry = UINT64_C(1) << 36;
-    }
-    double mean, deviation;
-    assert_int_equal(strata_moments_reduce(&ctx, m, 2), STRATA_OK);
-    strata_moments_finish(&m[0], INT64_C(1) << 40, &mean, &deviation);
-    assert_true(mean == 0 && deviation == ldexp(1, 62));
-    strata_moments_finish(&m[1], INT64_C(1) << 40, &mean, &deviation);
-    assert_true(mean == ldexp(1, 62) && deviation == 0);
-
-    /* carries out of every limb */
-    const int64_t edge = INT64_C(1) << 62, values[3] = {edge, edge - 1, -edge};
-    strata_moments each = {0};
-    for (int i = 0; i < 3000; i++)
-        strata_moments_add(&each, values, 3);
-    assert_int_equal(strata_moments_reduce(&ctx, &each, 1), STRATA_OK);
-    const int64_t n = INT64_C(9000) * ctx.size;
-    strata_moments_finish(&each, n, &mean, &deviation);
-    assert_true(mean == ldexp(1, 62) / 3);
-    assert_true(fabs(deviation / (ldexp(1, 62) * sqrt(8.0 / 9)) - 1) < 3e-16);
-}
-
 static void not_finite(void **state)
 {
     (void)state;
@@ -354,9 +324,9 @@ int main(int argc, char **argv)
         strata_context_init(&serial, MPI_COMM_NULL) != STRATA_OK)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_partition),  cmocka_unit_test(step_without_scale),
-        cmocka_unit_test(known_deviations), cmocka_unit_test(moments_of_many),
-        cmocka_unit_test(not_finite),       cmocka_unit_test(typed_columns),
+        cmocka_unit_test(every_partition), cmocka_unit_test(step_without_scale),
+        cmocka_unit_test(known_deviations), cmocka_unit_test(not_finite),
+        cmocka_unit_test(typed_columns),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&serial);

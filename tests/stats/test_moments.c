@@ -77,6 +77,30 @@ static void test_beyond_128_bits(void **state)
     ASSERT_NEAR(strata_cell_variance(&cell), 0, 0);
 }
 
+/* 2^40 values of +-2^62 and of 2^62, spread over the ranks; and carries out of every limb. */
+static void test_deviation_of_many(void **state)
+{
+    (void)state;
+    strata_cell cells[2] = {{0}};
+    if (ctx.rank == 0)
+        for (int i = 0; i < 2; i++) {
+            cells[i].n = INT64_C(1) << 40;
+            cells[i].squares.limb[2] = UINT64_C(1) << 36; /* 2^40 * 2^124 = 2^164 */
+            cells[i].sum = i == 0 ? 0 : (__int128)1 << 102;
+        }
+    assert_int_equal(strata_cells_reduce(&ctx, cells, 2), STRATA_OK);
+    assert_true(strata_cell_mean(&cells[0]) == 0 && strata_cell_deviation(&cells[0]) == 0x1p62);
+    assert_true(strata_cell_mean(&cells[1]) == 0x1p62 && strata_cell_deviation(&cells[1]) == 0);
+
+    const int64_t edge = INT64_C(1) << 62, values[3] = {edge, edge - 1, -edge};
+    strata_cell each = {0};
+    for (int i = 0; i < 3000; i++)
+        strata_cells_add_local(&each, NULL, values, 3);
+    assert_int_equal(strata_cells_reduce(&ctx, &each, 1), STRATA_OK);
+    assert_true(strata_cell_mean(&each) == 0x1p62 / 3);
+    ASSERT_NEAR(strata_cell_deviation(&each), 0x1p62 * sqrt(8.0 / 9), 3e-16);
+}
+
 static void test_mean_and_variance(void **state)
 {
     (void)state;
@@ -99,6 +123,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_for_every_partition),
         cmocka_unit_test(test_beyond_128_bits),
+        cmocka_unit_test(test_deviation_of_many),
         cmocka_unit_test(test_mean_and_variance),
     };
     if (strata_context_init(&ctx, MPI_COMM_WORLD) != STRATA_OK)
