@@ -32,6 +32,10 @@ typedef struct strata_cluster_variant {
 int32_t strata_cluster_variant_count(void);
 const strata_cluster_variant *strata_cluster_variant_at(int32_t index);
 
+/* Not collective. The kernel that options.kernel = name means on this processor ("avx512", "avx2",
+ * "plain"); NULL when the name is unknown or the processor cannot run it. Static text. */
+const char *strata_cluster_kernel(const char *name);
+
 /* Fields that are not named in an initialiser (weights, kernel) keep their usual meaning as 0. */
 typedef struct strata_cluster_options {
     int32_t k;              /* 1..256 */
@@ -50,6 +54,9 @@ typedef struct strata_iteration {
     int32_t iteration; /* how often the centroids had moved before these labels were found */
     double inertia;    /* scaled units, of these labels and the centroids that gave them */
     int64_t moved;     /* rows whose label changed; all of them in iteration 0 */
+    /* What it took this rank; measurements, no part of the result. */
+    double seconds;          /* from the end of the iteration before (0: from the start of the walk) */
+    int64_t distances_local; /* distances from points and boxes to centroids; 0 = not counted */
 } strata_iteration;
 
 typedef struct strata_clustering {

@@ -210,6 +210,7 @@ static double scan_leaf(filter *self, int64_t leaf, const contest *in)
     const int64_t first = leaf * STRATA_LEAF, points = strata_order_points(o, 0, leaf);
     const int64_t padded = strata_tile_padded(points);
     const strata_screen *screen = screen_of(self, in);
+    self->pass->distances += points * in->count;
     float gap = v->kernel->screen(screen, v->x + first, v->stride, padded,
                                   strata_screen_offset(screen, (double)o->radius[leaf]), found,
                                   unsure, NULL);
@@ -269,6 +270,7 @@ static void visit(filter *self, int32_t level, int64_t node, const contest *in, 
                       .count = in->count};
     int32_t kept[STRATA_K_MAX];
     left->count = o->view.kernel->prune(&box, kept);
+    self->pass->distances += box.count;
     margin = box.margin < margin ? box.margin : margin;
     if (left->count == 1) {
         take_node(self, level, node, in->who[kept[0]]);

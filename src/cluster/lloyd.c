@@ -142,6 +142,7 @@ static void assign(void *state, strata_pass *pass)
         else
             pass->moved += follow_changes(self, first, points, found, pass->sums);
     }
+    pass->distances = (p->n_local + pass->redecided) * self->k;
     if (pass->first)
         pass->moved = p->n_local;
     self->moved = pass->moved;

@@ -110,6 +110,7 @@ typedef struct strata_pass {
     int64_t *sums;            /* [k, d + 1] of this rank, kept from pass to pass; 0 before the first */
     int64_t moved;            /* out: rows whose label changed */
     int64_t redecided;        /* out: points decided in integers */
+    int64_t distances;        /* out: distances from points and boxes to centroids; 0 = not counted */
 } strata_pass;
 
 /* One way to find the labels. Memory is taken in create; the passes cannot fail and do not
@@ -161,6 +162,7 @@ typedef struct strata_run {
     int32_t iterations;
     bool converged;
     int64_t bytes, calls, redecided;
+    double clock; /* when the iteration before ended */
 } strata_run;
 
 /* Collective. Lloyd's walk from run->centroids to the end. */

@@ -113,8 +113,9 @@ static void move_centroids(strata_run *run)
     }
 }
 
-/* Collective. Labels, and the global sums and number of moved rows. */
-static strata_status label_and_sum(strata_run *run, int32_t iteration, int64_t *moved)
+/* Collective. Labels, and the global sums and number of moved rows. *distances: what it took. */
+static strata_status label_and_sum(strata_run *run, int32_t iteration, int64_t *moved,
+                                   int64_t *distances)
 {
     const strata_problem *p = run->problem;
     const int64_t length = (int64_t)run->k * (p->d + 1);
@@ -129,14 +130,17 @@ static strata_status label_and_sum(strata_run *run, int32_t iteration, int64_t *
     run->redecided += pass.redecided;
     run->inertia = p->squares + strata_exact_inertia(run->k, p->d, run->centroids, run->global);
     *moved = run->global[length];
+    *distances = pass.distances;
     return rc;
 }
 
 /* Logically collective: the history is as long on every rank, so all grow it together. */
-static strata_status remember(strata_run *run, int32_t iteration, int64_t moved)
+static strata_status remember(strata_run *run, int32_t iteration, int64_t moved, int64_t distances)
 {
     strata_status rc = STRATA_OK;
     strata_history *h = run->history;
+    const double now = strata_now(), seconds = now - run->clock;
+    run->clock = now;
     if (!h)
         return STRATA_OK;
     if (h->count == h->capacity)
@@ -147,7 +151,9 @@ static strata_status remember(strata_run *run, int32_t iteration, int64_t moved)
         .restart = run->restart,
         .iteration = iteration,
         .inertia = strata_exact_scaled(run->inertia, run->problem->step_exponent),
-        .moved = moved};
+        .moved = moved,
+        .seconds = seconds,
+        .distances_local = distances};
 done:
     return rc;
 }
@@ -156,10 +162,11 @@ strata_status strata_run_walk(strata_run *run)
 {
     strata_status rc = STRATA_OK;
     memset(run->sums, 0, (size_t)run->k * (size_t)(run->problem->d + 1) * sizeof *run->sums);
+    run->clock = strata_now();
     for (int32_t iteration = 0;; iteration++) {
-        int64_t moved = 0, given = 0;
-        STRATA_TRY(label_and_sum(run, iteration, &moved));
-        STRATA_TRY(remember(run, iteration, moved));
+        int64_t moved = 0, given = 0, distances = 0;
+        STRATA_TRY(label_and_sum(run, iteration, &moved, &distances));
+        STRATA_TRY(remember(run, iteration, moved, distances));
         run->iterations = iteration;
         run->converged = moved == 0;
         if (iteration >= run->max_iterations)

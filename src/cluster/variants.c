@@ -19,6 +19,12 @@ const strata_cluster_variant *strata_cluster_variant_at(int32_t index)
     return index >= 0 && index < VARIANTS ? &table[index]->info : NULL;
 }
 
+const char *strata_cluster_kernel(const char *name)
+{
+    const strata_kernel *kernel = strata_kernel_find(name);
+    return kernel ? kernel->name : NULL;
+}
+
 const strata_variant_ops *strata_variant_find(const char *name)
 {
     for (int32_t i = 0; i < VARIANTS; i++)
