@@ -36,7 +36,7 @@ BANNED = {
     "tmpnam": "a race",
     "mktemp": "a race",
 }
-CALL = re.compile(r"(?<![\w.])(%s)\s*\(" % "|".join(BANNED))
+CALL = re.compile(r"(?<![\w.])(?<!->)(%s)\s*\(" % "|".join(BANNED))
 
 # word -> files (relative to the root) that may use it
 PLACES = {
