@@ -88,6 +88,22 @@ strata_status strata_cluster_fit(strata_context *ctx, const strata_points *point
                                  const strata_cluster_options *options, strata_clustering *out)
     STRATA_MUST_USE;
 
+/* Points prepared once for many fits: their checks and the space order are shared. */
+typedef struct strata_problem strata_cluster_problem;
+
+/* Collective. points and weights [n_local] (NULL = once each) are borrowed until the close; kernel as in
+ * the options. *out: strata_cluster_close. Statuses as of the fit. */
+strata_status strata_cluster_open(strata_context *ctx, const strata_points *points,
+                                  const int64_t *weights, const char *kernel,
+                                  strata_cluster_problem **out) STRATA_MUST_USE;
+/* Collective. strata_cluster_fit on opened points; weights and kernel of the options are not looked
+ * at. */
+strata_status strata_cluster_fit_open(const strata_cluster_problem *problem,
+                                      const strata_cluster_options *options,
+                                      strata_clustering *out) STRATA_MUST_USE;
+/* Not collective. Safe on NULL and twice. */
+void strata_cluster_close(strata_cluster_problem **problem);
+
 /* Collective. Labels [n_local] of points under given centroids [k, d], and each point's squared
  * distance to its own in scaled units (distance may be NULL). Exact like the fit. */
 strata_status strata_cluster_assign(strata_context *ctx, const strata_points *points, int32_t k,

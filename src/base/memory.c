@@ -1,6 +1,7 @@
 #include "strata/memory.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -92,6 +93,13 @@ int64_t strata_peak_memory(void)
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return 0;
     return (int64_t)usage.ru_maxrss * 1024;
+}
+
+void strata_memory_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 strata_status strata_narrow(strata_context *ctx, int64_t count, int *out)

@@ -215,6 +215,34 @@ done:
     return rc;
 }
 
+strata_status strata_cluster_open(strata_context *ctx, const strata_points *points,
+                                  const int64_t *weights, const char *kernel,
+                                  strata_cluster_problem **out)
+{
+    strata_status rc = STRATA_OK;
+    strata_problem *problem = NULL;
+    STRATA_AGREE(ctx, strata_calloc(ctx, 1, sizeof *problem, &problem));
+    STRATA_TRY(strata_problem_init(ctx, points, weights, kernel, problem));
+    *out = problem;
+    problem = NULL;
+done:
+    strata_free(&problem);
+    return rc;
+}
+
+strata_status strata_cluster_fit_open(const strata_cluster_problem *problem,
+                                      const strata_cluster_options *options, strata_clustering *out)
+{
+    return strata_fit_problem(problem, options, out);
+}
+
+void strata_cluster_close(strata_cluster_problem **problem)
+{
+    if (*problem)
+        strata_problem_release(*problem);
+    strata_free(problem);
+}
+
 void strata_clustering_release(strata_clustering *clustering)
 {
     strata_free(&clustering->centroids);

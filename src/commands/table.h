@@ -4,6 +4,7 @@
 
 #define STRATA_COMMANDS(X)                                                                         \
     X(run)                                                                                         \
+    X(bench)                                                                                       \
     X(generate)                                                                                    \
     X(inspect)                                                                                     \
     X(verify)                                                                                      \

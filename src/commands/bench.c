@@ -1,0 +1,391 @@
+/* bench: K-means variants side by side, on the same points, from the same start, with the proof that
+ * they agree. */
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#include "strata/memory.h"
+#include "strata/par.h"
+#include "strata/text.h"
+
+static const strata_option options[] = {
+    {"--points", 'n', STRATA_OPTION_INT64, "N", "generated points (default 1000000)", .low = 1,
+     .high = 1e11},
+    {"--dim", 'd', STRATA_OPTION_INT64, "D", "their features (default 3)", .low = 1,
+     .high = STRATA_FEATURES_MAX},
+    {"--data", 0, STRATA_OPTION_WORD, "WHAT",
+     "blobs: groups (default); rfm: like users; cloud: one group; ties: coarse values",
+     .words = "blobs|rfm|cloud|ties"},
+    {"--truth-clusters", 0, STRATA_OPTION_INT64, "K", "groups of the blobs (default 8)", .low = 1,
+     .high = 1e9},
+    {"--seed", 0, STRATA_OPTION_UINT64, "N", "of points and seedings (default 1)"},
+    {"--input", 'i', STRATA_OPTION_TEXT, "FILE", "a table of an HDF5 file instead of generated points"},
+    {"--table", 0, STRATA_OPTION_TEXT, "PATH", "the table's group (default /users)"},
+    {"--features", 0, STRATA_OPTION_LIST, "A,B,C",
+     "its columns (default recency_days,frequency,monetary)"},
+    {"--transform", 0, STRATA_OPTION_WORD, "T", "of the file's columns: none or log1p (default)",
+     .words = "none|log1p"},
+    {"--scale", 0, STRATA_OPTION_WORD, "S", "none, zscore (default) or robust",
+     .words = "none|zscore|robust"},
+    {"--variants", 0, STRATA_OPTION_LIST, "V,W", "default: all and auto; lloyd always comes first"},
+    {"--seedings", 0, STRATA_OPTION_LIST, "S,T",
+     "kmeans_parallel (default), kmeans_plus_plus, random"},
+    {"-k", 'k', STRATA_OPTION_LIST, "K,L", "numbers of clusters, 5 or 2..16 (default 8)"},
+    {"--ranks", 0, STRATA_OPTION_LIST, "R,S", "rank counts, up to those started (default: these)"},
+    {"--iterations", 0, STRATA_OPTION_INT64, "N", "of a fit at most (default 20)", .low = 0,
+     .high = 1e6},
+    {"--after", 0, STRATA_OPTION_INT64, "N",
+     "iterations left out of the time of one (default 1: the first costs more)", .low = 0,
+     .high = 1e6},
+    {"--repetitions", 0, STRATA_OPTION_INT64, "N", "rounds over the variants (default 5)", .low = 1,
+     .high = 10000},
+    {"--sweep", 0, STRATA_OPTION_FLAG, NULL,
+     "time all k together, with seeding and restarts and one preparation of the points"},
+    {"--restarts", 0, STRATA_OPTION_INT64, "N", "of each k in a sweep (default 1)", .low = 1,
+     .high = 10000},
+    {"--kernel", 0, STRATA_OPTION_WORD, "K", "auto (default), avx512, avx2 or plain",
+     .words = "auto|avx512|avx2|plain"},
+    {"--export", 0, STRATA_OPTION_TEXT, "FILE.h5", "write the points first, for other programs"},
+    {"--json", 0, STRATA_OPTION_TEXT, "FILE", "write everything that was measured; - is the screen"},
+    {"--csv", 0, STRATA_OPTION_TEXT, "FILE", "write one line a variant and case"},
+    {"--force", 0, STRATA_OPTION_FLAG, NULL, "replace an existing --export file"},
+    {0},
+};
+
+/* ---- the plan ---------------------------------------------------------------------------------- */
+
+static strata_status add_number(strata_context *ctx, const char *what, int64_t value, int64_t limit,
+                                int32_t *list, int32_t room, int32_t *n)
+{
+    if (value < 1 || value > limit || *n >= room)
+        return strata_context_fail(ctx, STRATA_ERR_USAGE, __FILE__, __LINE__,
+                                   "%s: from 1 to %lld, at most %d of them", what, (long long)limit,
+                                   (int)room);
+    list[(*n)++] = (int32_t)value;
+    return STRATA_OK;
+}
+
+/* "8" or "2..16" */
+static strata_status add_range(strata_context *ctx, const char *text, int64_t limit,
+                               const char *what, int32_t *list, int32_t *n)
+{
+    strata_status rc = STRATA_OK;
+    const char *dots = strstr(text, "..");
+    int64_t low = 0, high = 0, length = (int64_t)strlen(text);
+    bool good = strata_text_to_int64(text, dots ? dots - text : length, &low);
+    high = low;
+    if (dots)
+        good = good && strata_text_to_int64(dots + 2, length - (dots + 2 - text), &high);
+    if (!good || high < low)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s %s: a number, or a range as 2..16", what, text);
+    for (int64_t value = low; value <= high; value++)
+        STRATA_TRY(add_number(ctx, what, value, limit, list,
+                              limit == BENCH_KS ? BENCH_KS : BENCH_RANKS, n));
+done:
+    return rc;
+}
+
+static strata_status read_lists(strata_context *ctx, const strata_command_line *line,
+                                bench_plan *plan)
+{
+    strata_status rc = STRATA_OK;
+    int32_t n = 0;
+    const char *const *words = strata_option_list(line, "-k", &n);
+    for (int32_t i = 0; i < n; i++)
+        STRATA_TRY(add_range(ctx, words[i], BENCH_KS, "-k", plan->k, &plan->n_k));
+    if (n == 0)
+        plan->k[plan->n_k++] = 8;
+    words = strata_option_list(line, "--ranks", &n);
+    for (int32_t i = 0; i < n; i++)
+        STRATA_TRY(add_range(ctx, words[i], ctx->size, "--ranks", plan->ranks, &plan->n_ranks));
+    if (n == 0)
+        plan->ranks[plan->n_ranks++] = ctx->size;
+    words = strata_option_list(line, "--seedings", &n);
+    for (int32_t i = 0; i < n; i++) {
+        static const char *const known[] = {"kmeans_parallel", "kmeans_plus_plus", "random"};
+        bool found = false;
+        for (int j = 0; j < 3; j++)
+            found = found || strcmp(words[i], known[j]) == 0;
+        if (!found || plan->n_seedings == BENCH_SEEDINGS)
+            STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                        "--seedings %s: use kmeans_parallel, kmeans_plus_plus, random", words[i]);
+        plan->seedings[plan->n_seedings++] = words[i];
+    }
+    if (n == 0)
+        plan->seedings[plan->n_seedings++] = "kmeans_parallel";
+done:
+    return rc;
+}
+
+static bool has_variant(const bench_plan *plan, const char *name)
+{
+    for (int32_t i = 0; i < plan->n_variants; i++)
+        if (strcmp(plan->variants[i], name) == 0)
+            return true;
+    return false;
+}
+
+static strata_status read_variants(strata_context *ctx, const strata_command_line *line,
+                                   bench_plan *plan)
+{
+    strata_status rc = STRATA_OK;
+    int32_t n = 0;
+    const char *const *words = strata_option_list(line, "--variants", &n);
+    plan->variants[plan->n_variants++] = "lloyd";
+    for (int32_t i = 0; n == 0 && i < strata_cluster_variant_count(); i++)
+        if (!has_variant(plan, strata_cluster_variant_at(i)->name))
+            plan->variants[plan->n_variants++] = strata_cluster_variant_at(i)->name;
+    if (n == 0)
+        plan->variants[plan->n_variants++] = "auto";
+    for (int32_t i = 0; i < n; i++) {
+        bool known = strcmp(words[i], "auto") == 0;
+        for (int32_t v = 0; v < strata_cluster_variant_count(); v++)
+            known = known || strcmp(words[i], strata_cluster_variant_at(v)->name) == 0;
+        if (!known)
+            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--variants %s: there is no such variant", words[i]);
+        if (!has_variant(plan, words[i]))
+            plan->variants[plan->n_variants++] = words[i];
+    }
+done:
+    return rc;
+}
+
+static strata_status read_plan(strata_context *ctx, const strata_command_line *line,
+                               bench_plan *out)
+{
+    static const char *const usual[] = {"recency_days", "frequency", "monetary"};
+    strata_status rc = STRATA_OK;
+    const char *scale = strata_option_text(line, "--scale", "zscore");
+    bench_plan plan = {
+        .data = strata_option_text(line, "--data", "blobs"),
+        .points = strata_option_int64(line, "--points", 1000000),
+        .d = (int32_t)strata_option_int64(line, "--dim", 3),
+        .truth = (int32_t)strata_option_int64(line, "--truth-clusters", 8),
+        .seed = strata_option_uint64(line, "--seed", 1),
+        .input = strata_option_text(line, "--input", NULL),
+        .table = strata_option_text(line, "--table", "/users"),
+        .transform = strcmp(strata_option_text(line, "--transform", "log1p"), "none") == 0
+                         ? STRATA_TRANSFORM_NONE
+                         : STRATA_TRANSFORM_LOG1P,
+        .scale = strcmp(scale, "none") == 0     ? STRATA_SCALE_NONE
+                 : strcmp(scale, "robust") == 0 ? STRATA_SCALE_ROBUST
+                                                : STRATA_SCALE_ZSCORE,
+        .iterations = (int32_t)strata_option_int64(line, "--iterations", 20),
+        .after = (int32_t)strata_option_int64(line, "--after", 1),
+        .repetitions = (int32_t)strata_option_int64(line, "--repetitions", 5),
+        .restarts = (int32_t)strata_option_int64(line, "--restarts", 1),
+        .sweep = strata_option_flag(line, "--sweep"),
+        .kernel = strata_option_text(line, "--kernel", "auto"),
+    };
+    plan.features = strata_option_list(line, "--features", &plan.n_features);
+    if (!plan.features) {
+        plan.features = usual;
+        plan.n_features = 3;
+    }
+    STRATA_TRY(read_lists(ctx, line, &plan));
+    STRATA_TRY(read_variants(ctx, line, &plan));
+    if (!strata_cluster_kernel(plan.kernel))
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--kernel %s: not for this processor", plan.kernel);
+    if (plan.n_features > STRATA_FEATURES_MAX)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--features: at most %d", STRATA_FEATURES_MAX);
+    *out = plan;
+done:
+    return rc;
+}
+
+/* ---- the work ---------------------------------------------------------------------------------- */
+
+/* The same case at another rank count must have the same bits. */
+static bool ranks_agree(const bench_report *report, const bench_case *c)
+{
+    for (int64_t i = 0; i < report->n; i++) {
+        const bench_case *other = &report->cases[i];
+        if (other->k != c->k || strcmp(other->seeding, c->seeding) != 0)
+            continue;
+        for (int32_t v = 0; v < c->n_cells; v++)
+            if (c->cell[v].exact && strcmp(other->cell[v].digest, c->cell[v].digest) != 0)
+                return false;
+    }
+    return true;
+}
+
+/* Rank 0 keeps and shows a finished case. */
+static strata_status keep(strata_context *ctx, const bench_plan *plan, bench_report *report,
+                          bench_case *c, bool silent)
+{
+    strata_status rc = strata_reserve(ctx, &report->cases, &report->capacity, report->n + 1,
+                                      sizeof *report->cases);
+    if (rc != STRATA_OK)
+        return rc;
+    if (!silent)
+        bench_print_case(plan, c);
+    for (int32_t v = 0; v < c->n_cells; v++)
+        report->failed = report->failed || (c->cell[v].exact && !c->cell[v].same);
+    if (!ranks_agree(report, c)) {
+        report->failed = true;
+        if (!silent)
+            printf("  %d ranks: other bits than at fewer ranks\n", c->ranks);
+    }
+    report->cases[report->n++] = *c;
+    *c = (bench_case){0};
+    return STRATA_OK;
+}
+
+/* Collective over a context of its own. All k and seedings on its ranks. */
+static strata_status run_cases(strata_context *ctx, const bench_plan *plan,
+                               const strata_points *points, bench_report *report, bool silent)
+{
+    strata_status rc = STRATA_OK;
+    bench_case c = {0};
+    double bandwidth = 0;
+    int64_t n = points->n_local;
+    STRATA_TRY(strata_par_allreduce_i64(ctx, &n, 1, STRATA_SUM));
+    STRATA_TRY(bench_bandwidth(ctx, &bandwidth));
+    for (int32_t s = 0; s < plan->n_seedings; s++)
+        for (int32_t i = 0; i < (plan->sweep ? 1 : plan->n_k); i++) {
+            c = (bench_case){.ranks = ctx->size,
+                             .k = plan->sweep ? 0 : plan->k[i],
+                             .d = points->d,
+                             .n = n,
+                             .step_exponent = points->step_exponent,
+                             .seeding = plan->seedings[s],
+                             .bandwidth = bandwidth};
+            if (plan->sweep)
+                STRATA_TRY(bench_measure_sweep(ctx, plan, points, &c));
+            else
+                STRATA_TRY(bench_measure(ctx, plan, points, &c));
+            STRATA_AGREE(ctx, ctx->rank == 0 ? keep(ctx, plan, report, &c, silent) : STRATA_OK);
+            bench_case_release(&c);
+        }
+done:
+    bench_case_release(&c);
+    return rc;
+}
+
+static strata_status run_on(strata_context *ctx, const bench_plan *plan, const char *export_path,
+                            bool force, bench_report *report)
+{
+    strata_status rc = STRATA_OK;
+    strata_points points = {0};
+    strata_partition partition = {0};
+    const bool silent = ctx->quiet;
+    STRATA_TRY(bench_data_make(ctx, plan, &points, &partition));
+    if (export_path)
+        STRATA_TRY(bench_data_export(ctx, &points, &partition, export_path, force));
+    STRATA_TRY(run_cases(ctx, plan, &points, report, silent));
+done:
+    strata_points_release(&points);
+    strata_partition_release(&partition);
+    return rc;
+}
+
+/* Collective. Ranks that have no part sleep, so that they do not disturb those that are measured. */
+static strata_status wait_for_all(strata_context *ctx)
+{
+    strata_status rc = STRATA_OK;
+    MPI_Request request = MPI_REQUEST_NULL;
+    int arrived = 0;
+    if (ctx->comm == MPI_COMM_NULL)
+        return STRATA_OK;
+    STRATA_MPI(ctx, MPI_Ibarrier(ctx->comm, &request));
+    while (!arrived) {
+        const struct timespec moment = {.tv_nsec = 1000000};
+        STRATA_MPI(ctx, MPI_Test(&request, &arrived, MPI_STATUS_IGNORE));
+        if (!arrived)
+            nanosleep(&moment, NULL);
+    }
+done:
+    return rc;
+}
+
+/* Collective. The plan on the first ranks ranks. */
+static strata_status run_ranks(strata_context *ctx, const bench_plan *plan, int32_t ranks,
+                               const char *export_path, bool force, bench_report *report)
+{
+    strata_status rc = STRATA_OK, local = STRATA_OK;
+    MPI_Comm comm = MPI_COMM_NULL;
+    strata_context part = {0};
+    if (ranks == ctx->size)
+        return run_on(ctx, plan, export_path, force, report);
+    const int colour = ctx->rank < ranks ? 0 : MPI_UNDEFINED;
+    STRATA_MPI(ctx, MPI_Comm_split(ctx->comm, colour, ctx->rank, &comm));
+    if (comm != MPI_COMM_NULL) {
+        local = strata_context_init(&part, comm);
+        part.log_level = ctx->log_level;
+        part.log_json = ctx->log_json;
+        part.quiet = ctx->quiet;
+        part.progress = ctx->progress;
+        if (local == STRATA_OK)
+            local = run_on(&part, plan, export_path, force, report);
+        if (local != STRATA_OK)
+            ctx->error = part.error;
+        strata_context_release(&part);
+    }
+    STRATA_TRY(wait_for_all(ctx));
+    STRATA_AGREE(ctx, local);
+done:
+    if (comm != MPI_COMM_NULL)
+        MPI_Comm_free(&comm);
+    return rc;
+}
+
+static strata_status write_files(strata_context *ctx, const strata_command_line *line,
+                                 const bench_plan *plan, const bench_report *report)
+{
+    strata_status rc = STRATA_OK;
+    const char *json = strata_option_text(line, "--json", NULL);
+    const char *csv = strata_option_text(line, "--csv", NULL);
+    if (json)
+        STRATA_TRY(bench_write_json(ctx, plan, report, json));
+    if (csv)
+        STRATA_TRY(bench_write_csv(ctx, plan, report, csv));
+    if (report->failed)
+        STRATA_FAIL(ctx, STRATA_ERR_VERIFY,
+                    "an exact variant or another rank count gave other bits than lloyd");
+done:
+    return rc;
+}
+
+static strata_status run(strata_context *ctx, const strata_command_line *line)
+{
+    strata_status rc = STRATA_OK;
+    bench_plan plan = {0};
+    bench_report report = {0};
+    const char *export_path = strata_option_text(line, "--export", NULL);
+    STRATA_AGREE(ctx, read_plan(ctx, line, &plan));
+    if (strcmp(strata_option_text(line, "--json", ""), "-") == 0 ||
+        strcmp(strata_option_text(line, "--csv", ""), "-") == 0)
+        ctx->quiet = true; /* nothing else on the screen */
+    report.kernel = strata_cluster_kernel(plan.kernel);
+    report.cores = (int32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    bench_processor(report.processor, sizeof report.processor);
+    if (ctx->rank == 0 && !ctx->quiet)
+        bench_print_head(&plan, &report);
+    for (int32_t r = 0; r < plan.n_ranks; r++)
+        STRATA_TRY(run_ranks(ctx, &plan, plan.ranks[r], r == 0 ? export_path : NULL,
+                             strata_option_flag(line, "--force"), &report));
+    report.peak_memory = strata_peak_memory();
+    STRATA_TRY(strata_par_allreduce_i64(ctx, &report.peak_memory, 1, STRATA_MAX));
+    STRATA_AGREE(ctx, ctx->rank == 0 ? write_files(ctx, line, &plan, &report) : STRATA_OK);
+done:
+    bench_report_release(&report);
+    return rc;
+}
+
+const strata_command strata_command_bench = {
+    .name = "bench",
+    .usage = "[--points N --dim D | -i FILE] [-k K,L] [--variants V,W] [options]",
+    .summary = "K-means variants side by side, and whether they agree to the last bit",
+    .details =
+        "Every variant walks from the same start for the same iterations; rounds over the variants\n"
+        "are repeated. Times are those of the slowest rank. ms/it: one iteration after the first\n"
+        "ones; total: a whole fit from a given start, preparation included; speed-up: of the median\n"
+        "against lloyd. B/point: memory with points and labels, by the variant's own account, and as\n"
+        "the resident set grew. reduced: bytes of the one allreduce of an iteration.\n"
+        "Ends with 8 when an exact variant or another rank count gives other bits than lloyd.\n",
+    .uses_mpi = true,
+    .options = options,
+    .run = run,
+};

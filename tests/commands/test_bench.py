@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""strata bench on tiny data: every exact variant has the bits of lloyd, at every rank count, on generated
+points, on a sweep and on a file; the JSON and CSV say what the screen says. Times are not looked at."""
+import csv
+import json
+import os
+import subprocess
+import sys
+
+STRATA = os.environ["STRATA"]
+MPIEXEC = os.environ.get("STRATA_MPIEXEC", "mpiexec")
+
+
+def bench(*arguments, ranks=1, expect=0):
+    command = [MPIEXEC, "-n", str(ranks), STRATA, "bench", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
+    if done.returncode != expect:
+        sys.exit(f"{' '.join(command)}\nexit {done.returncode}, expected {expect}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(f"failed: {what}")
+
+
+def load(name):
+    with open(name) as f:
+        report = json.load(f)
+    check(report["bits_agree"], f"{name}: bits agree")
+    for case in report["cases"]:
+        lloyd = case["variants"][0]
+        check(lloyd["variant"] == "lloyd", "lloyd comes first")
+        for v in case["variants"]:
+            what = f"{name}: {v['variant']}, k {case['k']}, {case['ranks']} ranks"
+            check(v["same_as_lloyd"] or not v["exact"], f"{what}: differs in {v['differs_in']}")
+            check(not v["exact"] or v["digest"] == lloyd["digest"], f"{what}: digest")
+            check(len(v["total_seconds"]["all"]) == report["repetitions"], f"{what}: repetitions")
+            check(v["total_seconds"]["min"] <= v["total_seconds"]["median"], f"{what}: min above median")
+            if not report["sweep"]:
+                check(v["reduced_bytes"] == v["reduced_calls"] * 8 * (case["k"] * (case["d"] + 1) + 2),
+                      f"{what}: one allreduce of 8 (k (d + 1) + 2) bytes an iteration")
+                check(v["iterations"] <= v["reduced_calls"] - 1, f"{what}: calls")
+    return report
+
+
+def digests(report):
+    return {(c["ranks"], c["k"], c["seeding"], v["variant"]): v["digest"]
+            for c in report["cases"] for v in c["variants"] if v["exact"]}
+
+
+def main():
+    # one start of three ranks measures 1, 2 and 3 of them, two k, all seedings
+    done = bench("-n", 3000, "-k", "2,7", "--ranks", "1..3", "--repetitions", 1, "--iterations", 12, "--seedings",
+                 "kmeans_parallel,kmeans_plus_plus,random", "--json", "a.json", "--csv", "a.csv", ranks=3)
+    check(max(map(len, done.stdout.splitlines())) <= 100, "the table fits 100 columns")
+    report = load("a.json")
+    check(len(report["cases"]) == 3 * 2 * 3, "18 cases")
+    found = digests(report)
+    for (ranks, k, seeding, variant), digest in found.items():
+        check(digest == found[1, k, seeding, variant], f"{ranks} ranks, k {k}, {seeding}, {variant}: other bits")
+    with open("a.csv") as f:
+        lines = list(csv.DictReader(f))
+    check(len(lines) == sum(len(c["variants"]) for c in report["cases"]), "a CSV line each")
+    check({line["digest"] for line in lines} >= set(found.values()), "the CSV's digests")
+
+    # fewer points than ranks, equal points, one cluster
+    bench("-n", 2, "-k", "1,2", "--repetitions", 1, "--json", "b.json", "--data", "ties", ranks=3)
+    load("b.json")
+
+    # many features, another kernel: the same bits
+    for kernel in ("plain", "auto"):
+        bench("-n", 1500, "-d", 17, "-k", 5, "--repetitions", 2, "--kernel", kernel, "--json", f"{kernel}.json", ranks=2)
+    check(digests(load("plain.json")) == digests(load("auto.json")), "kernels give the same bits")
+
+    # points written and read back are the same points, whatever the partition
+    bench("-n", 1000, "-d", 4, "--data", "rfm", "--variants", "lloyd", "--repetitions", 1, "--export", "p.h5",
+          "--force", "--json", "c.json", ranks=3)
+    bench("-i", "p.h5", "--table", "/points", "--features", "x1,x2,x3,x4", "--transform", "none", "--scale", "none",
+          "--variants", "filter", "--repetitions", 1, "--json", "d.json", ranks=2)
+    written, read = load("c.json")["cases"][0], load("d.json")["cases"][0]
+    check(written["start"] == read["start"], "the file's points give the same start")
+    check(written["variants"][0]["digest"] == read["variants"][1]["digest"], "and the same walk")
+
+    # a sweep
+    bench("-n", 1200, "-k", "2..4", "--sweep", "--restarts", 2, "--repetitions", 1, "--json", "e1.json", ranks=1)
+    bench("-n", 1200, "-k", "2..4", "--sweep", "--restarts", 2, "--repetitions", 2, "--json", "e2.json", ranks=2)
+    one, two = load("e1.json"), load("e2.json")
+    check([v["digest"] for v in one["cases"][0]["variants"] if v["exact"]]
+          == [v["digest"] for v in two["cases"][0]["variants"] if v["exact"]], "sweeps at 1 and 2 ranks")
+
+    # JSON on the screen stands alone
+    done = bench("-n", 500, "-k", 3, "--variants", "auto", "--repetitions", 1, "--json", "-")
+    check(len(json.loads(done.stdout)["cases"][0]["variants"]) == 2, "JSON on the screen")
+
+    # mistakes
+    for wrong in (["--variants", "quick"], ["-k", "0"], ["-k", "5..2"], ["--ranks", "4"], ["--seedings", "luck"],
+                  ["-k", "300"], ["--data", "none"], ["--features", "a", "-x"]):
+        bench(*wrong, "-n", 100, ranks=2, expect=2)
+    bench("-i", "none.h5", ranks=2, expect=5)
+    bench("-i", "p.h5", "--table", "/points", "--features", "x9", ranks=2, expect=5)
+
+
+if __name__ == "__main__":
+    main()
