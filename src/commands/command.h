@@ -124,8 +124,8 @@ const strata_command *const *strata_command_table(int32_t *n);
 const strata_command *strata_command_find(const char *name);
 
 /* Not collective. Parses argv[1..argc). STRATA_ERR_USAGE: unknown command or option (with the nearest
- * one), missing or surplus values, values out of range, a required option missing, an option given
- * twice. *line is released by the caller in every case. */
+ * one), missing or surplus values, values out of range, a required option missing (but
+ * --print-config, which computes nothing, requires none), an option given twice. *line is released by the caller in every case. */
 strata_status strata_command_parse(strata_context *ctx, int argc, const char *const *argv,
                                    strata_command_line *line) STRATA_MUST_USE;
 void strata_command_line_release(strata_command_line *line);

@@ -243,6 +243,8 @@ static strata_status check_complete(strata_context *ctx, const strata_command_li
 {
     const strata_command *command = line->command;
     const strata_option *option;
+    if (find_given(line, "--print-config")) /* asks about the configuration alone */
+        return STRATA_OK;
     for (int32_t i = 0; (option = strata_command_option(command, i)); i++)
         if (option->required && !find_given(line, option->name))
             return strata_context_fail(

@@ -39,7 +39,7 @@ SLURM_STEP_NUM_TASKS=4 "$STRATA" run -c bad.yaml -o none.h5 >out 2>err
 [ $? -eq 2 ] || complain "singletons under SLURM are not refused"
 grep -q 'SLURM started 4 tasks.*srun --mpi=pmix' err || complain "the message has no fix"
 
-"$STRATA_MPIEXEC" -n 2 "$STRATA" run -o none.h5 --set cluster.k=7 --seed 5 --print-config >out 2>err ||
+"$STRATA_MPIEXEC" -n 2 "$STRATA" run --set cluster.k=7 --seed 5 --print-config >out 2>err ||
     complain "--print-config failed"
 grep -q '^  k: 7  *# --set$' out || complain "--print-config does not show --set"
 grep -q '^  seed: 5  *# --seed$' out || complain "--print-config does not show --seed"
