@@ -182,8 +182,8 @@ static void print_tests(FILE *out, const strata_result *r)
     print_tests_of(out, r, STRATA_SAMPLE_EXTERNAL);
     fputs("Descriptive: on the data that made the groups; read the effect sizes only\n", out);
     print_tests_of(out, r, STRATA_SAMPLE_DESCRIPTIVE);
-    fprintf(out, "Segments and clusters agree: adjusted Rand %s", number_text(s->adjusted_rand, agreement));
-    fprintf(out, ", normalised mutual information %s.\n",
+    fprintf(out, "Agreement of segments and clusters: adjusted Rand %s", number_text(s->adjusted_rand, agreement));
+    fprintf(out, ", normalised mutual information %s (0 chance, 1 the same).\n",
             number_text(s->normalised_mutual_information, agreement));
 }
 
