@@ -46,11 +46,34 @@ static void list_names(const strata_field *names, int64_t n, char *buffer, int64
     }
 }
 
+/* A number, a date or an address: nobody calls a column so. */
+static bool looks_like_data(const strata_field *name)
+{
+    int64_t digits = 0, others = 0;
+    for (int64_t i = 0; i < name->length; i++) {
+        digits += name->text[i] >= '0' && name->text[i] <= '9';
+        others += !memchr("0123456789+-.,:/TZ ", name->text[i], 19);
+    }
+    return (digits > 0 && others == 0) || memchr(name->text, '@', (size_t)name->length) != NULL;
+}
+
+/* The first row of a file without a header is a customer's: it must not be shown as names of columns. */
+static strata_status no_header(strata_context *ctx, const char *path, const char *name)
+{
+    return strata_context_fail(ctx, STRATA_ERR_USAGE, __FILE__, __LINE__,
+                               "%s:1: no column is named \"%s\"; the first row looks like data, not "
+                               "like names: set input.header: false and input.names",
+                               path, name);
+}
+
 static strata_status missing(strata_context *ctx, const char *path, const char *name,
                              const strata_field *names, int64_t n)
 {
     char list[512];
     int64_t best = -1, nearest = 0, length = (int64_t)strlen(name);
+    for (int64_t i = 0; i < n; i++)
+        if (path && looks_like_data(&names[i]))
+            return no_header(ctx, path, name);
     for (int64_t i = 0; i < n; i++) {
         int64_t d = distance(name, length, names[i].text, names[i].length);
         if (best < 0 || d < nearest) {

@@ -115,6 +115,13 @@ typedef struct currencies {
     int64_t any;
 } currencies;
 
+/* "EUR" or "US$". Anything longer, or with a digit, may be an id or an amount from a column that was
+ * mapped by mistake, and has no business in a message. */
+static bool is_code(const char *text)
+{
+    return strlen(text) <= 4 && !strpbrk(text, "0123456789");
+}
+
 strata_status strata_finish_currency(strata_job *job, char currency[16])
 {
     strata_status rc = STRATA_OK;
@@ -132,12 +139,17 @@ strata_status strata_finish_currency(strata_job *job, char currency[16])
             memcpy(found.high, all[r].high, 16);
         found.any = 1;
     }
-    if (memcmp(found.low, found.high, 16) != 0)
-        STRATA_FAIL(
-            job->ctx, STRATA_ERR_INPUT,
-            "input.columns.currency: amounts in \"%s\" and in \"%s\" cannot be added; convert "
-            "them first, or run each currency on its own",
-            found.low, found.high);
+    bool differ = memcmp(found.low, found.high, 16) != 0;
+    if (differ && !(is_code(found.low) && is_code(found.high)))
+        STRATA_FAIL(job->ctx, STRATA_ERR_INPUT,
+                    "input.columns.currency: the column \"%s\" holds different values, and they do not "
+                    "look like codes of currencies; is it the right column?",
+                    job->config->input.columns[STRATA_ROLE_CURRENCY]);
+    if (differ)
+        STRATA_FAIL(job->ctx, STRATA_ERR_INPUT,
+                    "input.columns.currency: amounts in \"%s\" and in \"%s\" cannot be added; convert "
+                    "them first, or run each currency on its own",
+                    found.low, found.high);
     memcpy(currency, found.low, 16);
 done:
     strata_free(&all);
