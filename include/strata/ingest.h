@@ -142,6 +142,15 @@ typedef struct strata_population {
 strata_status strata_ingest(strata_context *ctx, const strata_config *config,
                             strata_population *population) STRATA_MUST_USE;
 
+/* Collective. The files that an ingest of config would read, in its order, checked and sized but not
+ * read: *inputs [*n] with path and bytes (rows 0, no digest), the same on all ranks; release with
+ * strata_inputs_release. Errors: as strata_ingest for files that cannot be used. */
+strata_status strata_ingest_list(strata_context *ctx, const strata_config *config,
+                                 strata_input_file **inputs, int32_t *n) STRATA_MUST_USE;
+
+/* Not collective. Safe twice. */
+void strata_inputs_release(strata_input_file **inputs, int32_t n);
+
 /* Collective. The users of population that bought in the period of activity, as a population of
  * their own: partition, key64, region_code and whole (= that period's activity) are copies,
  * user_key is NULL, the dictionary of regions and the rest are left empty. rows [n_local of

@@ -1,5 +1,7 @@
 /* run: the main job. */
-#include <glob.h>
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,6 +42,23 @@ done:
     return rc;
 }
 
+/* Rank 0 only. A summary that has no place is told now, not when the hours of work are done. */
+static strata_status check_json(strata_context *ctx, const strata_command_line *line)
+{
+    strata_status rc = STRATA_OK;
+    const char *path = strata_option_text(line, "--json", "-");
+    char folder[PATH_MAX];
+    if (strcmp(path, "-") == 0)
+        goto done;
+    if (strlen(path) >= sizeof folder)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--json %.60s...: the path is too long", path);
+    memcpy(folder, path, strlen(path) + 1);
+    if (access(path, F_OK) == 0 ? access(path, W_OK) != 0 : access(dirname(folder), W_OK | X_OK) != 0)
+        STRATA_FAIL(ctx, STRATA_ERR_IO, "--json %s: %s", path, strerror(errno));
+done:
+    return rc;
+}
+
 /* ---- dry run --------------------------------------------------------------------------------- */
 
 /* Rows of a file, estimated from its beginning: plain or gzip, what gzread takes is what ingest takes. */
@@ -59,54 +78,42 @@ static double estimate_rows(const char *path)
     return got > 0 && stored > 0 ? lines * fmax(1, (double)info.st_size / stored) : 0;
 }
 
-/* Number, bytes and estimated rows of the input files; rank 0 only. */
-static strata_status measure_inputs(strata_context *ctx, const strata_config *config,
-                                    int64_t *files, int64_t *bytes, double *rows)
+/* Rank 0 only. */
+static strata_status explain(strata_context *ctx, const strata_config *config,
+                             const strata_input_file *files, int32_t n, const char *path, bool force)
 {
     strata_status rc = STRATA_OK;
-    glob_t found = {0};
-    int64_t n = 0, total = 0;
-    double estimate = 0;
-    for (int32_t i = 0; i < config->input.n_files; i++) {
-        int code = glob(config->input.files[i], i > 0 ? GLOB_APPEND : 0, NULL, &found);
-        if (code != 0)
-            STRATA_FAIL(ctx, code == GLOB_NOSPACE ? STRATA_ERR_MEMORY : STRATA_ERR_INPUT,
-                        "%s: there is no such file", config->input.files[i]);
-    }
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        struct stat info;
-        if (stat(found.gl_pathv[i], &info) != 0 || access(found.gl_pathv[i], R_OK) != 0)
-            STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: cannot be read", found.gl_pathv[i]);
-        if (!S_ISREG(info.st_mode))
-            STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: is not a regular file", found.gl_pathv[i]);
-        n++;
-        total += info.st_size;
-        estimate += estimate_rows(found.gl_pathv[i]);
-    }
-    *rows = estimate;
-    *files = n;
-    *bytes = total;
-done:
-    globfree(&found);
-    return rc;
-}
-
-static strata_status explain(strata_context *ctx, const strata_config *config, const char *path,
-                             bool force)
-{
-    strata_status rc = STRATA_OK;
-    int64_t files = 0, bytes = 0;
+    int64_t bytes = 0;
     double rows = 0;
     const double user_bytes = 130; /* of one user in the file, measured, before compression */
     STRATA_TRY(strata_output_check(ctx, path, force));
-    STRATA_TRY(measure_inputs(ctx, config, &files, &bytes, &rows));
     STRATA_TRY(strata_rules_explain(ctx, config, stdout));
-    printf("\nInput: %lld file%s, %.1f MiB as stored, about %.3g rows.\n", (long long)files,
-           files == 1 ? "" : "s", (double)bytes / 1048576.0, rows);
+    for (int32_t i = 0; i < n; i++) {
+        bytes += files[i].bytes;
+        rows += estimate_rows(files[i].path);
+    }
+    printf("\nInput: %d file%s, %.1f MiB as stored, about %.3g rows.\n", (int)n, n == 1 ? "" : "s",
+           (double)bytes / 1048576.0, rows);
     printf("Result: %s can be written; at most %.1f MiB, if every row were another user.\n", path,
            rows * user_bytes / 1048576.0);
     puts("Dry run: nothing was computed.");
 done:
+    return rc;
+}
+
+static strata_status dry_run(strata_context *ctx, const strata_command_line *line,
+                             const strata_config *config)
+{
+    strata_status rc = STRATA_OK;
+    strata_input_file *files = NULL;
+    int32_t n = 0;
+    STRATA_TRY(strata_ingest_list(ctx, config, &files, &n));
+    STRATA_AGREE(ctx, ctx->rank > 0 ? STRATA_OK
+                                    : explain(ctx, config, files, n,
+                                              strata_option_text(line, "--output", ""),
+                                              strata_option_flag(line, "--force")));
+done:
+    strata_inputs_release(&files, n);
     return rc;
 }
 
@@ -142,7 +149,7 @@ static strata_status tell(strata_context *ctx, const strata_command_line *line,
                                     .peak_memory = p->peak_memory};
     if (ctx->rank == 0) {
         strata_progress_end(ctx);
-        if (!ctx->quiet)
+        if (!ctx->quiet && !(json && strcmp(json, "-") == 0)) /* one thing at a time on stdout */
             strata_console_summary(stdout, result, &console);
         if (json)
             rc = strata_console_json(ctx, json, result, &console);
@@ -189,12 +196,9 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     if (finished)
         goto done;
     STRATA_AGREE(ctx, check_request(ctx, &config));
+    STRATA_AGREE(ctx, ctx->rank == 0 ? check_json(ctx, line) : STRATA_OK);
     if (strata_option_flag(line, "--dry-run")) {
-        strata_status local = STRATA_OK;
-        if (ctx->rank == 0)
-            local = explain(ctx, &config, strata_option_text(line, "--output", ""),
-                            strata_option_flag(line, "--force"));
-        STRATA_AGREE(ctx, local);
+        STRATA_TRY(dry_run(ctx, line, &config));
     } else {
         STRATA_TRY(run_job(ctx, line, &config));
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ingest/job.h"
+#include "strata/ingest.h"
 #include "strata/io.h"
 #include "strata/memory.h"
 #include "strata/par.h"
@@ -244,6 +245,34 @@ done:
     strata_free(&facts);
     strata_free(&list.packed);
     return rc;
+}
+
+strata_status strata_ingest_list(strata_context *ctx, const strata_config *config,
+                                 strata_input_file **inputs, int32_t *n)
+{
+    strata_status rc = STRATA_OK;
+    strata_source *sources = NULL;
+    strata_input_file *list = NULL;
+    int32_t count = 0;
+    STRATA_TRY(strata_files_list(ctx, config, &sources, &count));
+    STRATA_AGREE(ctx, strata_calloc(ctx, count, sizeof *list, &list));
+    for (int32_t i = 0; i < count; i++) {
+        list[i].path = sources[i].path; /* handed over */
+        sources[i].path = NULL;
+        list[i].bytes = sources[i].bytes;
+    }
+    *inputs = list;
+    *n = count;
+done:
+    strata_files_release(&sources, count);
+    return rc;
+}
+
+void strata_inputs_release(strata_input_file **inputs, int32_t n)
+{
+    for (int32_t i = 0; *inputs && i < n; i++)
+        strata_free(&(*inputs)[i].path);
+    strata_free(inputs);
 }
 
 void strata_files_release(strata_source **sources, int32_t n)

@@ -275,8 +275,6 @@ void strata_population_release(strata_population *p)
     activity_release(&p->whole);
     activity_release(&p->fit);
     activity_release(&p->holdout);
-    for (int32_t i = 0; i < p->n_inputs; i++)
-        strata_free(&p->inputs[i].path);
-    strata_free(&p->inputs);
+    strata_inputs_release(&p->inputs, p->n_inputs);
     *p = (strata_population){0};
 }

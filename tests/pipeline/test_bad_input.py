@@ -1,6 +1,7 @@
 """Input that is wrong in every way we know: its exit code, one line that names file, line and reason,
 no output file; and odd input that is nevertheless right."""
 import gzip
+import json
 import os
 import re
 import sys
@@ -37,6 +38,7 @@ def case(name, content, code, pattern, ranks=2, extra=(), path="tx.csv"):
     print(f"ok: {name}: {errors[0]}")
     if content is not None:
         os.remove(path)
+    return done
 
 
 def bad_rows():
@@ -64,6 +66,12 @@ def bad_files():
     case("empty file", b"", 5, r"tx\.csv")
     case("header only", HEADER, 5, r"no (row|user|transaction)")
     case("missing column", b"user,order_date,amount\n" + GOOD, 2, r"tx\.csv.*user_id")
+    # a file without a header begins with a customer, who must not appear in a log
+    done = case("no header", GOOD.replace(b"u", b"customer-"), 2, r"tx\.csv:1.*looks like data.*input.header")
+    equal("the first row is not shown", "customer-" in done.stderr, False)
+    done = case("currency is another column", HEADER + GOOD, 5, r"currency.*\"user_id\".*right column",
+                extra=("--set", "input.columns.currency=user_id"))
+    equal("no identifier is shown", re.search(r"u\d\d\d", done.stderr), None)
     case("missing file", None, 5, r"nowhere\.csv", path="nowhere.csv")
     os.mkdir("folder.csv")
     case("directory", None, 5, r"folder\.csv.*directory", path="folder.csv")
@@ -148,7 +156,25 @@ def odd_shapes():
         equal(f"{name}: digests", len(digests), 1)
 
 
+def dry_run():
+    """What --dry-run says about the files is what the run does."""
+    for name in ("tx[1].csv", "tx 2.csv"):
+        with open(name, "wb") as f:
+            f.write(HEADER + GOOD)
+    dry = ("run", "-c", "c.yaml", "-o", "out.h5", "--dry-run", "-i")
+    done = run(*dry, "tx[1].csv", "tx 2.csv", "tx 2.csv", ranks=2)
+    equal("files of a dry run", re.findall(r"Input: (\d+) files.*about (\d+) rows", done.stdout), [("2", "802")])
+    case("dry run: missing file", None, 5, r"nowhere\.csv", path="nowhere.csv", extra=("--dry-run",))
+    case("dry run: directory", None, 5, r"directory", path=".", extra=("--dry-run",))
+    equal("nothing was computed", os.path.exists("out.h5"), False)
+    run("run", "-q", "-c", "c.yaml", "-o", "out.h5", "-i", "tx[1].csv", "tx 2.csv", ranks=2)
+    done = run("run", "-c", "c.yaml", "-o", "out.h5", "-i", "tx[1].csv", "--force", "--json", "-", ranks=2)
+    equal("standard output is one JSON text", json.loads(done.stdout)["users"], 40)
+    os.remove("out.h5")
+
+
 def command_line():
+    dry_run()
     with open("tx.csv", "wb") as f:
         f.write(HEADER + GOOD)
     for name, arguments, pattern in [
@@ -160,6 +186,8 @@ def command_line():
         case(name, HEADER + GOOD, 2, pattern, extra=arguments)
     with open("tx.csv", "wb") as f:
         f.write(HEADER + GOOD)
+    case("no place for the summary", None, 7, r"--json nowhere/s\.json: No such",
+         extra=("--json", "nowhere/s.json"))
     with open("key", "w") as f:
         f.write("0123456789abcdef0123456789abcdef\n")
     os.chmod("key", 0o644)
