@@ -1,9 +1,11 @@
-/* cluster_kernels.c: what one iteration of the clustering costs, by differencing runs of 1 and 1 + m
- * iterations from the same start (AFTER=i: of i and i + m). Best and median over repetitions.
+/* cluster_kernels.c: what one iteration of the clustering costs, by differencing runs of 1 and 1
+ * + m iterations from the same start (AFTER=i: of i and i + m). Best and median over
+ * repetitions.
  *
  *   mpirun -n 2 cluster_kernels n d k [variant [kernel [iterations [repetitions [data]]]]]
  *
- * data: groups (k groups, standard deviation 1/4 to 1), one (a single normal cloud), ties (integers). */
+ * data: groups (k groups, standard deviation 1/4 to 1), one (a single normal cloud), ties
+ * (integers). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +22,8 @@ typedef struct setting {
     const char *variant, *kernel, *data;
 } setting;
 
-/* Wall time, or with CPU=1 in the environment the processor time of this rank: on a busy machine the
- * only one that means something (with one rank; waiting ranks spin). */
+/* Wall time, or with CPU=1 in the environment the processor time of this rank: on a busy machine
+ * the only one that means something (with one rank; waiting ranks spin). */
 static double now(void)
 {
     struct timespec t;
@@ -110,15 +112,19 @@ static void time_seeding(strata_context *ctx, const setting *s, const strata_poi
     const char *const inits[] = {"kmeans_parallel", "kmeans_plus_plus", "random"};
     for (int v = 0; v < 3; v++) {
         strata_clustering r = {0};
-        strata_cluster_options o = {.k = s->k, .init = inits[v], .variant = s->variant,
-                                    .restarts = 1, .max_iterations = 0, .seed = 1};
+        strata_cluster_options o = {.k = s->k,
+                                    .init = inits[v],
+                                    .variant = s->variant,
+                                    .restarts = 1,
+                                    .max_iterations = 0,
+                                    .seed = 1};
         MPI_Barrier(ctx->comm);
         double begin = now();
         if (strata_cluster_fit(ctx, p, &o, &r) != STRATA_OK)
             strata_context_abort(ctx, 1);
         if (ctx->rank == 0)
-            printf("seeding %-18s %8.1f ms, inertia %.6g\n", inits[v],
-                   1e3 * (now() - begin), r.inertia);
+            printf("seeding %-18s %8.1f ms, inertia %.6g\n", inits[v], 1e3 * (now() - begin),
+                   r.inertia);
         strata_clustering_release(&r);
     }
 }
@@ -155,7 +161,8 @@ static void run(strata_context *ctx, const setting *s)
     double best = (times[0] - base[0]) / (double)done;
     double median = (times[s->repetitions / 2] - base[s->repetitions / 2]) / (double)done;
     if (ctx->rank == 0)
-        printf("n %lld d %d k %d ranks %d %s %s: fit of %d iterations %.1f ms; %lld more, each best %.3f "
+        printf("n %lld d %d k %d ranks %d %s %s: fit of %d iterations %.1f ms; %lld more, each "
+               "best %.3f "
                "ms, median %.3f ms; best %.0f M points/s, %.2f GB/s of features\n",
                (long long)s->n, (int)s->d, (int)s->k, ctx->size, s->variant, s->kernel, (int)skip,
                1e3 * base[0], (long long)done, 1e3 * best, 1e3 * median, (double)s->n / best * 1e-6,

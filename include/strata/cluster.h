@@ -16,7 +16,8 @@
 #include "strata/context.h"
 #include "strata/features.h"
 
-/* One way to find the labels. All exact ones give the same bits in everything but time and memory. */
+/* One way to find the labels. All exact ones give the same bits in everything but time and
+ * memory. */
 typedef struct strata_cluster_variant {
     const char *name;
     bool exact;               /* false: labels, centroids and inertia may differ from lloyd's */
@@ -77,13 +78,13 @@ typedef struct strata_clustering {
     int64_t redecided_local; /* labels that integers had to decide, of this rank, over all restarts */
 } strata_clustering;
 
-/* Collective. The labels are always the nearest of the returned centroids. Iteration: label by the
- * centroids, move them to the means, until no label changes or max_iterations moves were made; one
- * allreduce of 8 (k (d + 1) + 2) bytes each (plus one gather when a cluster is empty). Memory a point:
- * 4 d of the points + 2 with lloyd.
- * STRATA_ERR_INPUT when there are no points or one is off the grid, STRATA_ERR_USAGE for k, d or names
- * out of range. With fewer distinct points than k the surplus clusters end empty (size 0, their
- * centroid kept) and that is not an error. */
+/* Collective. The labels are always the nearest of the returned centroids. Iteration: label by
+ * the centroids, move them to the means, until no label changes or max_iterations moves were
+ * made; one allreduce of 8 (k (d + 1) + 2) bytes each (plus one gather when a cluster is empty).
+ * Memory a point: 4 d of the points + 2 with lloyd. STRATA_ERR_INPUT when there are no points or
+ * one is off the grid, STRATA_ERR_USAGE for k, d or names out of range. With fewer distinct
+ * points than k the surplus clusters end empty (size 0, their centroid kept) and that is not an
+ * error. */
 strata_status strata_cluster_fit(strata_context *ctx, const strata_points *points,
                                  const strata_cluster_options *options, strata_clustering *out)
     STRATA_MUST_USE;
@@ -110,20 +111,20 @@ strata_status strata_cluster_assign(strata_context *ctx, const strata_points *po
                                     const int32_t *centroids, int16_t *labels, double *distance)
     STRATA_MUST_USE;
 
-/* Collective. Renumbers the clusters by falling mean of value [n_local] (exact; empty ones last, equal
- * means by the old number): labels, centroids, sizes and inertias. |sum of value| < 2^63. */
+/* Collective. Renumbers the clusters by falling mean of value [n_local] (exact; empty ones last,
+ * equal means by the old number): labels, centroids, sizes and inertias. |sum of value| < 2^63. */
 strata_status strata_clustering_order(strata_context *ctx, int64_t n_local, const int64_t *value,
                                       strata_clustering *clustering) STRATA_MUST_USE;
 
-/* Not collective. Distance of each point to the centroid of its label, scaled units, [n_local]. Exact
- * integers up to one square root. O(n_local d). */
+/* Not collective. Distance of each point to the centroid of its label, scaled units, [n_local].
+ * Exact integers up to one square root. O(n_local d). */
 void strata_clustering_distances(const strata_points *points, const strata_clustering *clustering,
                                  double *distance);
 
 /* Not collective. Safe twice. */
 void strata_clustering_release(strata_clustering *clustering);
 
-/* ---- choice of k ------------------------------------------------------------------------------- */
+/* ---- choice of k ----------------------------------------------------------------------------- */
 
 typedef struct strata_k_options {
     int32_t k_min, k_max;       /* 2 <= k_min <= k_max <= 256 */
@@ -159,14 +160,15 @@ typedef struct strata_k_selection {
 } strata_k_selection;
 
 /* Collective. Fits every k of the range on shared seeds and one space order, and judges them:
- * Calinski-Harabasz (doi 10.1080/03610927408827101), Davies-Bouldin (doi 10.1109/TPAMI.1979.4766909) and
- * the simplified silhouette over all rows; the silhouette (doi 10.1016/0377-0427(87)90125-7) on up to
- * 2048 rows, and stability (Hennig 2007, doi 10.1016/j.csda.2006.11.025: bootstrap with Poisson(1)
- * weights, mean of the best Jaccard similarity of each cluster) on up to 32768 rows, both drawn by
- * hash of the row key, all rows when there are no more. The choice is the smallest eligible k whose
- * silhouette lies within one standard error of the best eligible one; without an eligible k the best
- * silhouette, and the reason says so. Same bits for every partition.
- * STRATA_ERR_USAGE for a bad range. *out: strata_k_selection_release. */
+ * Calinski-Harabasz (doi 10.1080/03610927408827101), Davies-Bouldin (doi
+ * 10.1109/TPAMI.1979.4766909) and the simplified silhouette over all rows; the silhouette (doi
+ * 10.1016/0377-0427(87)90125-7) on up to 2048 rows, and stability (Hennig 2007, doi
+ * 10.1016/j.csda.2006.11.025: bootstrap with Poisson(1) weights, mean of the best Jaccard
+ * similarity of each cluster) on up to 32768 rows, both drawn by hash of the row key, all rows
+ * when there are no more. The choice is the smallest eligible k whose silhouette lies within one
+ * standard error of the best eligible one; without an eligible k the best silhouette, and the
+ * reason says so. Same bits for every partition. STRATA_ERR_USAGE for a bad range. *out:
+ * strata_k_selection_release. */
 strata_status strata_cluster_select_k(strata_context *ctx, const strata_points *points,
                                       const strata_k_options *options,
                                       strata_k_selection *out) STRATA_MUST_USE;

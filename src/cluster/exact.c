@@ -3,8 +3,8 @@
 
 #include "cluster/problem.h"
 
-int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids, int32_t k,
-                             int64_t *distance)
+int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids,
+                             int32_t k, int64_t *distance)
 {
     int32_t point[STRATA_D_MAX], best = 0;
     int64_t least = INT64_MAX;
@@ -33,8 +33,7 @@ int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
     uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
     int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile), redecided = 0;
     p->kernel->screen(screen, p->x + first, p->stride, strata_tile_padded(points),
-                      strata_screen_offset(screen, (double)p->radius[tile]), labels, unsure,
-                       NULL);
+                      strata_screen_offset(screen, (double)p->radius[tile]), labels, unsure, NULL);
     for (int64_t at = 0; at < points; at += STRATA_BLOCK)
         for (uint64_t bits = unsure[at / STRATA_BLOCK]; bits != 0; bits &= bits - 1) {
             int64_t i = at + __builtin_ctzll(bits);

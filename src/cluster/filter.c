@@ -1,16 +1,17 @@
-/* filter.c: the space filter (Kanungo et al. 2002, doi 10.1109/TPAMI.2002.1017616; Pelleg & Moore
- * 1999), with bounds (Hamerly 2010, doi 10.1137/1.9781611972801.12) on boxes instead of points.
+/* filter.c: the space filter (Kanungo et al. 2002, doi 10.1109/TPAMI.2002.1017616; Pelleg &
+ * Moore 1999), with bounds (Hamerly 2010, doi 10.1137/1.9781611972801.12) on boxes instead of
+ * points.
  *
- * Going down the tree of order.h, a centroid z that is farther than another one, b, from every place
- * in a node's box is dropped there. A box with one centroid left is added whole. In a leaf with
- * several left, the screen looks at those only.
+ * Going down the tree of order.h, a centroid z that is farther than another one, b, from every
+ * place in a node's box is dropped there. A box with one centroid left is added whole. In a leaf
+ * with several left, the screen looks at those only.
  *
- * Each node also remembers for how long its labels must stay: `margin` is a lower bound of
- * d(x, z) - d(x, label) over its points and all other centroids z. A centroid that moves by m changes
- * each distance by at most m, so while twice the largest moves since then sum up to less than the
- * margin, no label in the node can change, and it is not visited at all. Near the end of a walk, few
- * are. The same labels as lloyd, hence the same sums, moves and inertia: a box test keeps any centroid
- * that might win a tie, and margins are rounded down. */
+ * Each node also remembers for how long its labels must stay: `margin` is a lower bound of d(x,
+ * z) - d(x, label) over its points and all other centroids z. A centroid that moves by m changes
+ * each distance by at most m, so while twice the largest moves since then sum up to less than
+ * the margin, no label in the node can change, and it is not visited at all. Near the end of a
+ * walk, few are. The same labels as lloyd, hence the same sums, moves and inertia: a box test
+ * keeps any centroid that might win a tie, and margins are rounded down. */
 #include <math.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ typedef struct contest {
 
 typedef struct filter {
     const strata_order *order;
-    int32_t k, d, width; /* width: k in whole eights */
+    int32_t k, d, width;      /* width: k in whole eights */
     uint8_t *labels, *inside; /* [stride] of the caller; [order stride] in this order, owned */
     uint16_t *owner;          /* [total] the one label of a node's points, or MIXED; owned */
     double *safe;             /* [total] drift at which the labels must be looked at again; owned */
@@ -94,7 +95,7 @@ done:
     return rc;
 }
 
-/* ---- sums follow labels ------------------------------------------------------------------------ */
+/* ---- sums follow labels ---------------------------------------------------------------------- */
 
 static void add_node(filter *self, int64_t at, int32_t label, int64_t sign)
 {
@@ -109,7 +110,7 @@ static void move_point(filter *self, int64_t i, int32_t from, int32_t to)
     const strata_problem *v = &self->order->view;
     const int64_t weight = strata_problem_weight(v, i);
     int64_t *old = self->pass->sums + (int64_t)from * (self->d + 1);
-    int64_t *new = self->pass->sums + (int64_t)to * (self->d + 1);
+    int64_t *new = self->pass->sums + (int64_t)to *(self->d + 1);
     for (int32_t f = 0; f < self->d; f++) {
         int64_t value = weight * (int64_t)v->x[f * v->stride + i];
         old[f] -= value;
@@ -166,7 +167,7 @@ static void hand_down(filter *self, int32_t level, int64_t node)
         self->owner[o->base[level - 1] + c] = label;
 }
 
-/* ---- leaves ------------------------------------------------------------------------------------ */
+/* ---- leaves ---------------------------------------------------------------------------------- */
 
 static const strata_screen *screen_of(filter *self, const contest *in)
 {
@@ -199,8 +200,8 @@ static void sum_leaf(filter *self, int64_t first, int64_t points, const uint8_t 
     }
 }
 
-/* Labels a leaf's points among the centroids in question; returns half the least difference of squared
- * distances, rounded down, among them. */
+/* Labels a leaf's points among the centroids in question; returns half the least difference of
+ * squared distances, rounded down, among them. */
 static double scan_leaf(filter *self, int64_t leaf, const contest *in)
 {
     const strata_order *o = self->order;
@@ -248,7 +249,7 @@ static double scan_leaf(filter *self, int64_t leaf, const contest *in)
     return 0.999 * (double)gap;
 }
 
-/* ---- descent ----------------------------------------------------------------------------------- */
+/* ---- descent --------------------------------------------------------------------------------- */
 
 /* Margins lose a little, for the rounding of sums of moves. */
 static double rounded_down(double margin)
@@ -307,12 +308,16 @@ static void assign(void *state, strata_pass *pass)
     contest *root = &self->at[o->levels];
     const size_t bytes = (size_t)self->k * (size_t)self->d * sizeof *self->before;
     self->pass = pass;
-    self->drift = pass->first ? 0 : self->drift + strata_longest_move(self->k, self->d, self->before,
-                                                                        pass->centroids);
+    self->drift = pass->first ? 0
+                              : self->drift + strata_longest_move(self->k, self->d, self->before,
+                                                                  pass->centroids);
     memcpy(self->before, pass->centroids, bytes);
     strata_screen_set(&self->all, pass->centroids, self->k, o->view.origin, STRATA_SCREEN_DOT);
-    self->some = (strata_screen){.d = self->d, .form = self->all.form, .c = self->some.c,
-                                 .h = self->some.h, .reach = self->all.reach};
+    self->some = (strata_screen){.d = self->d,
+                                 .form = self->all.form,
+                                 .c = self->some.c,
+                                 .h = self->some.h,
+                                 .reach = self->all.reach};
     memcpy(self->some.origin, self->all.origin, sizeof self->all.origin);
     root->count = self->k;
     for (int32_t j = 0; j < self->k; j++) {

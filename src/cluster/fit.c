@@ -9,7 +9,8 @@ static strata_status check_start(strata_context *ctx, const strata_cluster_optio
 {
     strata_status rc = STRATA_OK;
     if (!o->start)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "init = centroids needs %d starting centroids", (int)o->k);
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "init = centroids needs %d starting centroids",
+                    (int)o->k);
     for (int64_t v = 0; v < (int64_t)o->k * d; v++)
         if (o->start[v] <= -STRATA_GRID_LIMIT || o->start[v] >= STRATA_GRID_LIMIT)
             STRATA_FAIL(ctx, STRATA_ERR_INPUT,
@@ -22,7 +23,8 @@ done:
 static strata_status check_options(strata_context *ctx, const strata_cluster_options *o, int32_t d)
 {
     strata_status rc = STRATA_OK;
-    static const char *const inits[] = {"kmeans_parallel", "kmeans_plus_plus", "random", "centroids"};
+    static const char *const inits[] = {"kmeans_parallel", "kmeans_plus_plus", "random",
+                                        "centroids"};
     bool known = false;
     for (size_t i = 0; i < sizeof inits / sizeof inits[0] && o->init; i++)
         known = known || strcmp(o->init, inits[i]) == 0;
@@ -30,10 +32,11 @@ static strata_status check_options(strata_context *ctx, const strata_cluster_opt
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "cluster.k must be 1 to %d, not %d", (int)STRATA_K_MAX,
                     (int)o->k);
     if (!known)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                    "cluster.init '%s' is unknown; use kmeans_parallel, kmeans_plus_plus, random or "
-                    "centroids",
-                    o->init ? o->init : "");
+        STRATA_FAIL(
+            ctx, STRATA_ERR_USAGE,
+            "cluster.init '%s' is unknown; use kmeans_parallel, kmeans_plus_plus, random or "
+            "centroids",
+            o->init ? o->init : "");
     if (o->restarts < 1 || o->max_iterations < 0)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE,
                     "cluster.restarts must be at least 1 and max_iterations at least 0");
@@ -46,8 +49,8 @@ done:
     return rc;
 }
 
-/* What one fit works with; the bytes of labels serve the seeding as uint16_t, the walk as uint8_t and
- * at last hold the labels that are returned. */
+/* What one fit works with; the bytes of labels serve the seeding as uint16_t, the walk as
+ * uint8_t and at last hold the labels that are returned. */
 typedef struct fit {
     const strata_cluster_options *options;
     const strata_problem *problem;
@@ -115,7 +118,8 @@ static strata_status fit_restart(fit *f, int32_t restart, strata_clustering *out
     f->labels_are_best = restart == 0 || run.inertia < f->best;
     if (f->labels_are_best) {
         f->best = run.inertia;
-        memcpy(f->best_sums, f->global, (size_t)o->k * (size_t)(f->problem->d + 1) * sizeof *f->global);
+        memcpy(f->best_sums, f->global,
+               (size_t)o->k * (size_t)(f->problem->d + 1) * sizeof *f->global);
         memcpy(out->centroids, f->trial, (size_t)o->k * (size_t)f->problem->d * sizeof *f->trial);
         out->iterations = run.iterations;
         out->converged = run.converged;
@@ -125,8 +129,10 @@ done:
     return rc;
 }
 
-/* Per cluster the weighted sum of |x|^2 of this rank. A tile's sums stay below 2^64 without weights. */
-static void sum_squares(const strata_problem *p, const int16_t *labels, int32_t k, __int128 *squares)
+/* Per cluster the weighted sum of |x|^2 of this rank. A tile's sums stay below 2^64 without
+ * weights. */
+static void sum_squares(const strata_problem *p, const int16_t *labels, int32_t k,
+                        __int128 *squares)
 {
     const int32_t zero[STRATA_D_MAX] = {0};
     for (int64_t t = 0; t < p->n_tiles; t++) {
@@ -143,8 +149,9 @@ static void sum_squares(const strata_problem *p, const int16_t *labels, int32_t 
     }
 }
 
-/* Collective. A walk always ends with the nearest labels of its last centroids, so the best restart's
- * labels need not be kept through the others: one more look at the points finds them again. */
+/* Collective. A walk always ends with the nearest labels of its last centroids, so the best
+ * restart's labels need not be kept through the others: one more look at the points finds them
+ * again. */
 static strata_status fit_conclude(fit *f, strata_clustering *out)
 {
     strata_status rc = STRATA_OK;

@@ -1,6 +1,7 @@
-/* hamerly.c: one bound a point (Hamerly 2010, doi 10.1137/1.9781611972801.12), in the form of filter.c.
- * `safe` is the total drift of the centroids up to which a point's label must stay. In each pass the
- * points that are past it are gathered into blocks and screened together; the others are not read. */
+/* hamerly.c: one bound a point (Hamerly 2010, doi 10.1137/1.9781611972801.12), in the form of
+ * filter.c. `safe` is the total drift of the centroids up to which a point's label must stay. In
+ * each pass the points that are past it are gathered into blocks and screened together; the
+ * others are not read. */
 #include <string.h>
 
 #include "cluster/problem.h"
@@ -135,7 +136,8 @@ static void look_at_tile(hamerly *self, int64_t tile)
         const int64_t n = due - at < STRATA_BLOCK ? due - at : STRATA_BLOCK;
         for (int32_t f = 0; f < p->d; f++)
             for (int64_t q = 0; q < STRATA_BLOCK; q++)
-                self->gathered[f * STRATA_BLOCK + q] = x[f * p->stride + rows[at + (q < n ? q : 0)]];
+                self->gathered[f * STRATA_BLOCK + q] =
+                    x[f * p->stride + rows[at + (q < n ? q : 0)]];
         look(self, self->gathered, STRATA_BLOCK, rows + at, n, tile);
     }
 }

@@ -1,5 +1,5 @@
-/* judge.c: how good a clustering is. Sums of roots and ratios over rows are taken in fixed point, so
- * that the partition cannot matter. */
+/* judge.c: how good a clustering is. Sums of roots and ratios over rows are taken in fixed
+ * point, so that the partition cannot matter. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "strata/memory.h"
 #include "strata/par.h"
 
-/* ---- criteria of all rows ---------------------------------------------------------------------- */
+/* ---- criteria of all rows -------------------------------------------------------------------- */
 
 enum { DISTANCE_BITS = 20, RATIO_BITS = 40 }; /* places after the point */
 
@@ -19,7 +19,8 @@ typedef struct row_sums {
     __int128 sum[STRATA_D_MAX]; /* of the values */
 } row_sums;
 
-/* Per row the squared distances to its own and the nearest other centroid, one centroid at a time. */
+/* Per row the squared distances to its own and the nearest other centroid, one centroid at a
+ * time. */
 static void two_nearest(const strata_problem *p, int64_t tile, const strata_clustering *c,
                         int64_t *own, int64_t *other)
 {
@@ -125,7 +126,7 @@ done:
     return rc;
 }
 
-/* ---- silhouette -------------------------------------------------------------------------------- */
+/* ---- silhouette ------------------------------------------------------------------------------ */
 
 typedef struct sample {
     int64_t count, of[STRATA_K_MAX]; /* rows, and rows of each cluster */
@@ -228,7 +229,7 @@ done:
     return rc;
 }
 
-/* ---- stability --------------------------------------------------------------------------------- */
+/* ---- stability ------------------------------------------------------------------------------- */
 
 /* Poisson(1) by its distribution function times 2^64. */
 static int64_t poisson(uint64_t bits)
@@ -246,8 +247,8 @@ static int64_t poisson(uint64_t bits)
     return value;
 }
 
-/* Adds, for each old cluster, its best Jaccard similarity to a new one among the rows drawn, in fixed
- * point. An old cluster without rows drawn adds nothing and is not counted. */
+/* Adds, for each old cluster, its best Jaccard similarity to a new one among the rows drawn, in
+ * fixed point. An old cluster without rows drawn adds nothing and is not counted. */
 static void add_jaccard(const strata_pool *pool, const int64_t *weights, const int16_t *old,
                         const int16_t *new, int32_t k, int64_t *table, int64_t *sum)
 {

@@ -9,9 +9,11 @@ const strata_kernel *strata_kernel_find(const char *name)
 {
     static const strata_kernel *const all[] = {
 #if defined(__x86_64__)
-        &strata_kernel_avx512, &strata_kernel_avx2,
+        &strata_kernel_avx512,
+        &strata_kernel_avx2,
 #endif
-        &strata_kernel_plain};
+        &strata_kernel_plain
+    };
     bool any = !name || strcmp(name, "auto") == 0;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if ((any || strcmp(name, all[i]->name) == 0) && all[i]->usable())

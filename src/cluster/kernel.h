@@ -1,35 +1,37 @@
 /* kernel.h: the innermost loops of the clustering room, one set per instruction set, same bits.
  *
- * A kernel only *screens*: it proposes the nearest centroid of each point in float32 and flags the
- * points it cannot be sure of. Exact integers decide those. The proof is below.
+ * A kernel only *screens*: it proposes the nearest centroid of each point in float32 and flags
+ * the points it cannot be sure of. Exact integers decide those. The proof is below.
  *
- * Notation: u = 2^-24, g(m) = m u / (1 - m u). x a point and c a centroid (integers below 2^24), o an
- * origin (integers), x' = x - o, c' = c - o, D = |x - c|^2.
+ * Notation: u = 2^-24, g(m) = m u / (1 - m u). x a point and c a centroid (integers below 2^24),
+ * o an origin (integers), x' = x - o, c' = c - o, D = |x - c|^2.
  *
- * Dot form. s = |c'|^2 / 2 - x'.c' = (D - |x'|^2) / 2, so s orders the centroids as D does. x' and c'
- * are rounded once each, |c'|^2 / 2 is rounded at most twice, and d products are subtracted one after
- * the other, with or without fused multiply-add: each term passes through at most d + 4 roundings.
- * With C >= |c'| for every centroid and R >= |x'| for every point of the tile, by Cauchy-Schwarz
+ * Dot form. s = |c'|^2 / 2 - x'.c' = (D - |x'|^2) / 2, so s orders the centroids as D does. x'
+ * and c' are rounded once each, |c'|^2 / 2 is rounded at most twice, and d products are
+ * subtracted one after the other, with or without fused multiply-add: each term passes through
+ * at most d + 4 roundings. With C >= |c'| for every centroid and R >= |x'| for every point of
+ * the tile, by Cauchy-Schwarz
  *     |s_computed - s| <= E = g(d + 4) (C^2 / 2 + R C).
  * All quantities are integers or halves, so nothing underflows.
  *
  * Difference form. p = sum (x - c)^2, each difference rounded once; all terms are positive, so
  *     |p_computed - p| <= g(d + 4) p.
- * Twice the work, but its error is relative to the distance itself: for data whose spread is small
- * against the largest centroid, where the dot form would flag too many points.
+ * Twice the work, but its error is relative to the distance itself: for data whose spread is
+ * small against the largest centroid, where the dot form would flag too many points.
  *
  * Index. The lowest b mantissa bits of s are replaced by the centroid's number (k <= 2^b), which
- * changes s by less than r |s| with r = 2^(b-23), and stays in its binade, so that one min keeps value
- * and index. A zero becomes a denormal number; the 1e-30 below covers that.
+ * changes s by less than r |s| with r = 2^(b-23), and stays in its binade, so that one min keeps
+ * value and index. A zero becomes a denormal number; the 1e-30 below covers that.
  *
- * Test. With the two smallest packed values p1 <= p2, every other centroid j has packed value >= p2.
- * Dot form: s_j >= p2 - r|p2| - E and s_1 <= p1 + r|p1| + E, and |p2| <= |p1| + (p2 - p1), so
+ * Test. With the two smallest packed values p1 <= p2, every other centroid j has packed value >=
+ * p2. Dot form: s_j >= p2 - r|p2| - E and s_1 <= p1 + r|p1| + E, and |p2| <= |p1| + (p2 - p1),
+ * so
  *     (p2 - p1) (1 - r) > 2 E + 2 r |p1|   proves   s_j > s_1.
  * Difference form: D_j >= p2 (1 - r)(1 - g), D_1 <= p1 (1 + r)(1 + g); with q = r + g + r g
  *     (p2 - p1) (1 - q) > 2 q p1           proves   D_j > D_1.
- * Both are evaluated as gap > slope |p1| + offset with slope and offset 2 % above the formula, which
- * covers 1 - r, 1 - q >= 0.99 and the roundings of the test itself. Everything else is flagged.
- */
+ * Both are evaluated as gap > slope |p1| + offset with slope and offset 2 % above the formula,
+ * which covers 1 - r, 1 - q >= 0.99 and the roundings of the test itself. Everything else is
+ * flagged. */
 #ifndef STRATA_CLUSTER_KERNEL_H
 #define STRATA_CLUSTER_KERNEL_H
 
@@ -77,30 +79,33 @@ typedef struct strata_box {
 typedef struct strata_kernel {
     const char *name;
     bool (*usable)(void);
-    /* Labels [n] of points x[f * stride + i], i < n, n a multiple of 64 and <= STRATA_TILE; bit i of
-     * ambiguous[] (zeroed by the caller) set where exact arithmetic must decide. Returns a lower bound
-     * of second - best over all points, below 0 when one is ambiguous; in the dot form half the
-     * difference of the squared distances to any two centroids, the label's and another, is at
-     * least 0.999 of it. two, unless NULL, receives best [n] and, from STRATA_TILE on, second [n]. */
+    /* Labels [n] of points x[f * stride + i], i < n, n a multiple of 64 and <= STRATA_TILE; bit
+     * i of ambiguous[] (zeroed by the caller) set where exact arithmetic must decide. Returns a
+     * lower bound of second - best over all points, below 0 when one is ambiguous; in the dot
+     * form half the difference of the squared distances to any two centroids, the label's and
+     * another, is at least 0.999 of it. two, unless NULL, receives best [n] and, from
+     * STRATA_TILE on, second [n]. */
     float (*screen)(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
                     float offset, uint8_t *labels, uint64_t *ambiguous, float *two);
-    /* After a screen in the dot form, with its offset and two: margins[i] is a lower bound of the
-     * difference of point i's distances to its label and to any other centroid; -1 when in doubt. */
+    /* After a screen in the dot form, with its offset and two: margins[i] is a lower bound of
+     * the difference of point i's distances to its label and to any other centroid; -1 when in
+     * doubt. */
     void (*margins)(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
                     float offset, const float *two, float *margins);
     /* sums[j * (d + 1) + f] += x_f of the points labelled j, sums[j * (d + 1) + d] += their number.
      * n as above; points labelled >= k are left out. For small k. */
     void (*accumulate)(const float *x, int64_t stride, int64_t n, const uint8_t *labels, int32_t k,
                        int32_t d, int64_t *sums);
-    /* Bit i of changed[] says whether labels [n] and found [n] differ. Buffers 64-aligned, n as above. */
+    /* Bit i of changed[] says whether labels [n] and found [n] differ. Buffers 64-aligned, n as
+     * above. */
     void (*differ)(const uint8_t *labels, const uint8_t *found, int64_t n, uint64_t *changed);
     /* Whether every value is below the grid's limit (not NaN, not infinite). */
     bool (*on_grid)(const float *x, int64_t n);
     /* bits[i] = strata_random_bits(seed, purpose, keys[i], round), with counter =
      * strata_kernel_counter(purpose, round) */
-    void (*random)(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n, uint64_t *bits);
-    /* Drops the centroids that are nearest to no place of the box, not even together with another one;
-     * returns how many are kept (ascending positions in kept). */
+    void (*hash_keys)(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n, uint64_t *bits);
+    /* Drops the centroids that are nearest to no place of the box, not even together with
+     * another one; returns how many are kept (ascending positions in kept). */
     int32_t (*prune)(strata_box *box, int32_t *kept);
     /* labels[i] = table[labels[i]], all below count; n as above */
     void (*translate)(uint8_t *labels, int64_t n, const int32_t *table, int32_t count);
@@ -125,8 +130,8 @@ static inline uint64_t strata_kernel_counter(strata_purpose purpose, uint64_t ro
     return round ^ (uint64_t)purpose << 56;
 }
 
-/* The kernel named name, or the best that this processor runs for NULL or "auto"; NULL when the name
- * is unknown or the processor cannot run it. Not collective. */
+/* The kernel named name, or the best that this processor runs for NULL or "auto"; NULL when the
+ * name is unknown or the processor cannot run it. Not collective. */
 const strata_kernel *strata_kernel_find(const char *name);
 
 /* Room for k_max centroids. Not collective. */
@@ -138,8 +143,8 @@ void strata_screen_release(strata_screen *screen);
 void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
                        const float *origin, strata_screen_form form);
 
-/* Sets what follows from k alone, after c and h of k centroids were filled in by hand; origin, form and
- * reach stay. Not collective. */
+/* Sets what follows from k alone, after c and h of k centroids were filled in by hand; origin,
+ * form and reach stay. Not collective. */
 void strata_screen_finish(strata_screen *screen);
 
 /* The offset of the test for points with |x'| <= radius. Not collective. */

@@ -1,9 +1,11 @@
-/* kernel_body.h: the kernels in terms of lanes_*.h; included once for each instruction set, after
- * KERNEL (the table to define) and KERNEL_NAME. A lane is a point, so there are no horizontal sums.
+/* kernel_body.h: the kernels in terms of lanes_*.h; included once for each instruction set,
+ * after KERNEL (the table to define) and KERNEL_NAME. A lane is a point, so there are no
+ * horizontal sums.
  *
- * Lane operations: vf floats, vi 32-bit integers, vm a choice of lanes. mulsub(a, b, c) = c - a b.
- * pack(s, index, keep) = (s & keep) | index. unsure = bit mask of lanes where not gap > slack.
- * Registers decide how many point vectors go together; nothing decides a result but exact numbers. */
+ * Lane operations: vf floats, vi 32-bit integers, vm a choice of lanes. mulsub(a, b, c) = c - a
+ * b. pack(s, index, keep) = (s & keep) | index. unsure = bit mask of lanes where not gap >
+ * slack. Registers decide how many point vectors go together; nothing decides a result but exact
+ * numbers. */
 #include <math.h>
 #include <string.h>
 
@@ -95,9 +97,9 @@ LANE float screen_small(const int D, const int P, const bool difference, const s
     return lowest(least);
 }
 
-/* Four vectors of points against four centroids: 16 accumulators, features pass by. The points of a
- * block are copied first, shifted by the origin: d rows that are a large power of two apart would all
- * fall into the same cache sets. */
+/* Four vectors of points against four centroids: 16 accumulators, features pass by. The points
+ * of a block are copied first, shifted by the origin: d rows that are a large power of two apart
+ * would all fall into the same cache sets. */
 LANE float screen_large(const int P, const bool difference, const strata_screen *s, const float *x,
                        int64_t stride, int64_t n, float offset, uint8_t *labels, uint64_t *ambiguous,
                        float *two)
@@ -190,8 +192,8 @@ static float screen_points(const strata_screen *screen, const float *x, int64_t 
     }
 }
 
-/* See kernel.h. E + r |p| <= slack / 2 bounds the error of the nearest value, and slack + gap / 1000
- * that of the second. The last factor covers the roundings here. */
+/* See kernel.h. E + r |p| <= slack / 2 bounds the error of the nearest value, and slack + gap /
+ * 1000 that of the second. The last factor covers the roundings here. */
 static void margins_of_points(const strata_screen *s, const float *x, int64_t stride, int64_t n,
                               float offset, const float *two, float *restrict margins)
 {
@@ -337,7 +339,8 @@ static void cells_of_values(const float *x, int64_t n, float low, float scale, f
     }
 }
 
-/* strata_random_bits for many keys: the same rounds, but the compiler takes several keys at a time. */
+/* strata_random_bits for many keys: the same rounds, but the compiler takes several keys at a
+ * time. */
 static void random_of_keys(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n,
                            uint64_t *restrict bits)
 {
@@ -408,10 +411,10 @@ LANE int32_t nearest_to_middle(const strata_box *box, double *squared, double *d
     return best;
 }
 
-/* D(z) - D(b) = sum (z - b)(z + b - 2 x) is linear in x, so its least value over a box is at a corner.
- * Factors are integers below 2^26, exact, and so are their products; the sum of d of them is off by
- * less than 1e-14 of the sum of their sizes. With m the middle of the box and r half its diagonal, no
- * distance in the box differs from the one at m by more than r. */
+/* D(z) - D(b) = sum (z - b)(z + b - 2 x) is linear in x, so its least value over a box is at a
+ * corner. Factors are integers below 2^26, exact, and so are their products; the sum of d of
+ * them is off by less than 1e-14 of the sum of their sizes. With m the middle of the box and r
+ * half its diagonal, no distance in the box differs from the one at m by more than r. */
 static int32_t prune_box(strata_box *box, int32_t *kept)
 {
     _Alignas(64) double squared[STRATA_K_MAX], sure[8], far[8];
@@ -473,7 +476,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .differ = differ_labels,
                               .margins = margins_of_points,
                               .on_grid = values_on_grid,
-                              .random = random_of_keys,
+                              .hash_keys = random_of_keys,
                               .prune = prune_box,
                               .translate = translate_labels,
                               .cells = cells_of_values,

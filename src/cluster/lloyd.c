@@ -161,15 +161,14 @@ static void relabel(void *state, int64_t row, uint8_t label)
     self->labels[row] = label;
 }
 
-const strata_variant_ops strata_variant_lloyd = {
-    .info = {.name = "lloyd",
-             .exact = true,
-             .bytes_per_point = 1,
-             .keeps = "labels",
-             .regime = "everywhere",
-             .d_max = STRATA_D_MAX},
-    .create = create,
-    .assign = assign,
-    .sync = sync,
-    .relabel = relabel,
-    .destroy = destroy};
+const strata_variant_ops strata_variant_lloyd = {.info = {.name = "lloyd",
+                                                          .exact = true,
+                                                          .bytes_per_point = 1,
+                                                          .keeps = "labels",
+                                                          .regime = "everywhere",
+                                                          .d_max = STRATA_D_MAX},
+                                                 .create = create,
+                                                 .assign = assign,
+                                                 .sync = sync,
+                                                 .relabel = relabel,
+                                                 .destroy = destroy};

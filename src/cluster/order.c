@@ -1,6 +1,7 @@
-/* order.c: sorts this rank's points along a Hilbert curve (J. Skilling 2004, doi 10.1063/1.1751381),
- * so that consecutive points are neighbours in space and a leaf's bounding box is small. A leaf's
- * points need no order among themselves, so 24 bits of the curve are enough. */
+/* order.c: sorts this rank's points along a Hilbert curve (J. Skilling 2004, doi
+ * 10.1063/1.1751381), so that consecutive points are neighbours in space and a leaf's bounding
+ * box is small. A leaf's points need no order among themselves, so 24 bits of the curve are
+ * enough. */
 #include "cluster/order.h"
 
 #include <stdlib.h>
@@ -9,9 +10,9 @@
 #include "strata/memory.h"
 
 enum {
-    KEY_BITS = 24,    /* two passes of 4096 buckets sort them */
-    SAMPLE = 2048,    /* values a feature's range is taken from */
-    AHEAD = 24, /* rows fetched early while copying */
+    KEY_BITS = 24, /* two passes of 4096 buckets sort them */
+    SAMPLE = 2048, /* values a feature's range is taken from */
+    AHEAD = 24,    /* rows fetched early while copying */
     DIGIT_BITS = 12,
     DIGITS = 1 << DIGIT_BITS
 };
@@ -22,7 +23,8 @@ static int ascending(const void *a, const void *b)
     return *left < *right ? -1 : *left > *right;
 }
 
-/* The middle 98 % of a feature, widened by a quarter: what lies beyond shares the outermost cells. */
+/* The middle 98 % of a feature, widened by a quarter: what lies beyond shares the outermost
+ * cells. */
 static void find_range(const strata_problem *p, int32_t f, float *low, float *scale, int32_t bits)
 {
     float sample[SAMPLE];
@@ -154,7 +156,8 @@ static void measure_leaf(strata_order *o, int64_t leaf)
         o->low[leaf * d + f] = low;
         o->high[leaf * d + f] = high;
         sums[f] = sum;
-        double below = (double)v->origin[f] - (double)low, above = (double)high - (double)v->origin[f];
+        double below = (double)v->origin[f] - (double)low,
+               above = (double)high - (double)v->origin[f];
         double farther = below > above ? below : above;
         reach += farther * farther;
     }
@@ -219,10 +222,11 @@ strata_status strata_order_get(const strata_problem *problem, const strata_order
     }
     STRATA_TRY(strata_calloc(problem->ctx, 1, sizeof *o, &o));
     if (problem->n_local > UINT32_MAX)
-        STRATA_FAIL(problem->ctx, STRATA_ERR_USAGE,
-                    "the space order holds up to 2^32 points a rank, not %lld; use more ranks or the "
-                    "variant lloyd",
-                    (long long)problem->n_local);
+        STRATA_FAIL(
+            problem->ctx, STRATA_ERR_USAGE,
+            "the space order holds up to 2^32 points a rank, not %lld; use more ranks or the "
+            "variant lloyd",
+            (long long)problem->n_local);
     STRATA_TRY(sort_rows(problem, o));
     STRATA_TRY(copy_points(problem, o));
     STRATA_TRY(build_tree(problem, o));

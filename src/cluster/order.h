@@ -1,14 +1,14 @@
-/* order.h: points along a space-filling curve, in leaves of a shallow tree with boxes and exact sums.
- * Depends on the points alone, so one order serves all restarts and every k. */
+/* order.h: points along a space-filling curve, in leaves of a shallow tree with boxes and exact
+ * sums. Depends on the points alone, so one order serves all restarts and every k. */
 #ifndef STRATA_CLUSTER_ORDER_H
 #define STRATA_CLUSTER_ORDER_H
 
 #include "cluster/problem.h"
 
 enum {
-    STRATA_LEAF = 256,  /* points of a leaf; a multiple of STRATA_BLOCK */
-    STRATA_FANOUT = 8,  /* nodes under one node */
-    STRATA_LEVELS = 16  /* 256 * 8^11 > 2^40 points */
+    STRATA_LEAF = 256, /* points of a leaf; a multiple of STRATA_BLOCK */
+    STRATA_FANOUT = 8, /* nodes under one node */
+    STRATA_LEVELS = 16 /* 256 * 8^11 > 2^40 points */
 };
 
 typedef struct strata_order {

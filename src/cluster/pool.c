@@ -25,8 +25,8 @@ static uint64_t number_of(const strata_problem *p, int64_t i, uint64_t seed)
     return strata_random_bits(seed, STRATA_RANDOM_SAMPLE, strata_problem_key(p, i), 0);
 }
 
-/* Collective. The pool's rows: those with the STRATA_POOL smallest numbers. A limit that keeps twice as
- * many in the mean is far enough above; it is raised in the odd case that it was not. */
+/* Collective. The pool's rows: those with the STRATA_POOL smallest numbers. A limit that keeps
+ * twice as many in the mean is far enough above; it is raised in the odd case that it was not. */
 static strata_status draw_rows(const strata_problem *p, uint64_t seed, drawn **all, int64_t *n)
 {
     strata_status rc = STRATA_OK;
@@ -46,8 +46,8 @@ static strata_status draw_rows(const strata_problem *p, uint64_t seed, drawn **a
             if (number <= limit)
                 mine[at++] = (drawn){number, strata_problem_key(p, i), p->first_row + i};
         }
-        STRATA_TRY(strata_par_gather(p->ctx, mine, count * (int64_t)sizeof *mine, -1, all, &bytes,
-                                     NULL));
+        STRATA_TRY(
+            strata_par_gather(p->ctx, mine, count * (int64_t)sizeof *mine, -1, all, &bytes, NULL));
         *n = bytes / (int64_t)sizeof *mine;
     }
     qsort(*all, (size_t)*n, sizeof **all, by_number);
@@ -103,10 +103,11 @@ strata_status strata_pool_draw(const strata_problem *problem, uint64_t seed, str
     *out = pool;
     pool = (strata_pool){0};
     /* in place, since the problem points at the pool's context */
-    strata_status local = strata_problem_init(&out->alone, &out->points, NULL,
-                                              problem->kernel->name, &out->problem);
+    strata_status local =
+        strata_problem_init(&out->alone, &out->points, NULL, problem->kernel->name, &out->problem);
     if (local != STRATA_OK)
-        strata_context_fail(problem->ctx, local, __FILE__, __LINE__, "%s", out->alone.error.message);
+        strata_context_fail(problem->ctx, local, __FILE__, __LINE__, "%s",
+                            out->alone.error.message);
     rc = strata_par_agree(problem->ctx, local);
     if (rc != STRATA_OK)
         strata_pool_release(out);

@@ -15,9 +15,10 @@ static strata_status check_points(strata_context *ctx, const strata_points *poin
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "clustering takes 1 to %d features, not %d",
                     (int)STRATA_D_MAX, (int)points->d);
     if (!kernel)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                    "kernel '%s' is unknown or not for this processor; use auto, avx512, avx2 or plain",
-                    name);
+        STRATA_FAIL(
+            ctx, STRATA_ERR_USAGE,
+            "kernel '%s' is unknown or not for this processor; use auto, avx512, avx2 or plain",
+            name);
     if (points->n_local < 0 || points->stride < points->n_local ||
         points->stride % STRATA_BLOCK != 0)
         STRATA_FAIL(ctx, STRATA_ERR_INTERNAL, "points: %lld rows with a stride of %lld",
@@ -26,8 +27,8 @@ done:
     return rc;
 }
 
-/* A place in the middle of this rank's points, on the grid. Any value gives the same labels; a good one
- * keeps the screen's error small, so a floating mean of some points is enough. */
+/* A place in the middle of this rank's points, on the grid. Any value gives the same labels; a
+ * good one keeps the screen's error small, so a floating mean of some points is enough. */
 static void find_origin(strata_problem *p)
 {
     const int64_t step = p->n_local / 16384 + 1;
@@ -53,14 +54,14 @@ static strata_status check_tile(const strata_problem *p, int64_t first, int64_t 
             if (!(fabsf(row[i]) < STRATA_GRID_LIMIT))
                 return strata_context_fail(
                     p->ctx, STRATA_ERR_INPUT, __FILE__, __LINE__,
-                    "feature %d of row %lld is not on the grid (NaN, infinite or too large)", (int)f,
-                    (long long)(p->first_row + first + i));
+                    "feature %d of row %lld is not on the grid (NaN, infinite or too large)",
+                    (int)f, (long long)(p->first_row + first + i));
     }
     return STRATA_OK;
 }
 
-/* One look at the points: are they on the grid, how far from the origin does each tile reach, and the
- * sum of squares. A tile's sum stays below 2^64: 1024 times 64 squares below 2^48. */
+/* One look at the points: are they on the grid, how far from the origin does each tile reach,
+ * and the sum of squares. A tile's sum stays below 2^64: 1024 times 64 squares below 2^48. */
 static strata_status survey(strata_problem *p, __int128 *squares)
 {
     int32_t origin[STRATA_D_MAX];

@@ -20,11 +20,11 @@ typedef struct strata_problem {
     int32_t step_exponent;
     const strata_kernel *kernel;
     int64_t n_tiles;
-    float origin[STRATA_D_MAX]; /* this rank's; only screens use it */
-    float *radius;              /* [n_tiles] upper bound of |x - origin|; owned */
+    float origin[STRATA_D_MAX];  /* this rank's; only screens use it */
+    float *radius;               /* [n_tiles] upper bound of |x - origin|; owned */
     struct strata_order **order; /* space order, made on first use and shared; owned */
-    __int128 squares;           /* global sum of weight |x|^2 */
-    int64_t weight_global;      /* sum of weights */
+    __int128 squares;            /* global sum of weight |x|^2 */
+    int64_t weight_global;       /* sum of weights */
 } strata_problem;
 
 /* Collective. Checks the points' shape and computes the above. */
@@ -63,11 +63,11 @@ static inline void strata_tile_random(const strata_problem *p, int64_t tile, uin
     const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
     for (int64_t i = 0; i < points && !p->key64; i++)
         rows[i] = (uint64_t)(p->first_row + first + i);
-    p->kernel->random(seed, strata_kernel_counter(purpose, round),
+    p->kernel->hash_keys(seed, strata_kernel_counter(purpose, round),
                       p->key64 ? p->key64 + first : rows, points, bits);
 }
 
-/* ---- exact decisions (exact.c), not collective ------------------------------------------------ */
+/* ---- exact decisions (exact.c), not collective ----------------------------------------------- */
 
 /* |x_i - c|^2 < 2^57 */
 static inline int64_t strata_exact_distance(const strata_problem *p, int64_t i, const int32_t *c)
@@ -81,8 +81,8 @@ static inline int64_t strata_exact_distance(const strata_problem *p, int64_t i, 
 }
 
 /* The nearest of k centroids to point i, the lowest index on a tie; *distance may be NULL. */
-int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids, int32_t k,
-                             int64_t *distance);
+int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids,
+                             int32_t k, int64_t *distance);
 
 /* Labels [padded] of one tile, exact; returns how many points needed integers. */
 int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
@@ -91,47 +91,49 @@ int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
 /* round_half_even(sum / count), count > 0 */
 int32_t strata_exact_mean(int64_t sum, int64_t count);
 
-/* sum over clusters of -2 c.S + n |c|^2; sums [k, d + 1] with the count last. Add the squares for the
- * inertia. */
+/* sum over clusters of -2 c.S + n |c|^2; sums [k, d + 1] with the count last. Add the squares
+ * for the inertia. */
 __int128 strata_exact_inertia(int32_t k, int32_t d, const int32_t *centroids, const int64_t *sums);
 
-/* Twice the longest way that a centroid went, rounded up: no difference of a point's distances to two
- * centroids changes by more. */
+/* Twice the longest way that a centroid went, rounded up: no difference of a point's distances
+ * to two centroids changes by more. */
 double strata_longest_move(int32_t k, int32_t d, const int32_t *before, const int32_t *after);
 
 /* A squared length in grid steps as scaled units. */
 double strata_exact_scaled(__int128 squared, int32_t step_exponent);
 
-/* ---- variants --------------------------------------------------------------------------------- */
+/* ---- variants -------------------------------------------------------------------------------- */
 
 typedef struct strata_pass {
     const int32_t *centroids; /* [k, d] */
     bool first;               /* no labels yet: every point counts as moved */
-    int64_t *sums;            /* [k, d + 1] of this rank, kept from pass to pass; 0 before the first */
-    int64_t moved;            /* out: rows whose label changed */
-    int64_t redecided;        /* out: points decided in integers */
-    int64_t distances;        /* out: distances from points and boxes to centroids; 0 = not counted */
+    int64_t *sums;     /* [k, d + 1] of this rank, kept from pass to pass; 0 before the first */
+    int64_t moved;     /* out: rows whose label changed */
+    int64_t redecided; /* out: points decided in integers */
+    int64_t distances; /* out: distances from points and boxes to centroids; 0 = not counted */
 } strata_pass;
 
 /* One way to find the labels. Memory is taken in create; the passes cannot fail and do not
- * communicate. labels [stride] belongs to the caller and holds the labels in row order after sync. */
+ * communicate. labels [stride] belongs to the caller and holds the labels in row order after
+ * sync. */
 typedef struct strata_variant_ops {
     strata_cluster_variant info;
-    strata_status (*create)(const strata_problem *problem, int32_t k, uint8_t *labels, void **state);
+    strata_status (*create)(const strata_problem *problem, int32_t k, uint8_t *labels,
+                            void **state);
     void (*assign)(void *state, strata_pass *pass);
-    void (*sync)(void *state);                                 /* brings labels up to date */
-    void (*relabel)(void *state, int64_t row, uint8_t label);  /* after sync: one row moves */
+    void (*sync)(void *state);                                /* brings labels up to date */
+    void (*relabel)(void *state, int64_t row, uint8_t label); /* after sync: one row moves */
     void (*destroy)(void **state);
 } strata_variant_ops;
 
-extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter,
-    strata_variant_hamerly;
+extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter, strata_variant_hamerly;
 
 /* The operations of an exact variant by name; NULL when there is none. */
 const strata_variant_ops *strata_variant_find(const char *name);
 
-/* The variant that options ask for, or the one that auto prefers; reason says why, or that it runs
- * outside its regime. Not collective; the same on every rank, as it looks at global numbers only. */
+/* The variant that options ask for, or the one that auto prefers; reason says why, or that it
+ * runs outside its regime. Not collective; the same on every rank, as it looks at global numbers
+ * only. */
 const strata_variant_ops *strata_variant_choose(const strata_problem *problem,
                                                 const strata_cluster_options *options, char *reason,
                                                 size_t reason_size);
@@ -141,7 +143,7 @@ strata_status strata_cluster_label(const strata_problem *problem, int32_t k,
                                    const int32_t *centroids, int16_t *labels,
                                    double *distance) STRATA_MUST_USE;
 
-/* ---- one run from a given start (run.c) ------------------------------------------------------- */
+/* ---- one run from a given start (run.c) ------------------------------------------------------ */
 
 typedef struct strata_history {
     strata_iteration *rows; /* owned */
@@ -153,10 +155,10 @@ typedef struct strata_run {
     const strata_variant_ops *ops;
     void *state; /* of the variant */
     int32_t k, max_iterations, restart;
-    int32_t *centroids; /* [k, d] in: start, out: end; borrowed */
-    uint8_t *labels;    /* [stride] borrowed */
-    int64_t *sums;      /* [k, d + 1] local; borrowed */
-    int64_t *global;    /* [k, d + 1] and two more: moved, stop; borrowed */
+    int32_t *centroids;      /* [k, d] in: start, out: end; borrowed */
+    uint8_t *labels;         /* [stride] borrowed */
+    int64_t *sums;           /* [k, d + 1] local; borrowed */
+    int64_t *global;         /* [k, d + 1] and two more: moved, stop; borrowed */
     strata_history *history; /* may be NULL */
     __int128 inertia;
     int32_t iterations;
@@ -168,12 +170,13 @@ typedef struct strata_run {
 /* Collective. Lloyd's walk from run->centroids to the end. */
 strata_status strata_run_walk(strata_run *run) STRATA_MUST_USE;
 
-/* Collective. strata_cluster_fit on a problem that is shared by several fits (the space order too). */
+/* Collective. strata_cluster_fit on a problem that is shared by several fits (the space order
+ * too). */
 strata_status strata_fit_problem(const strata_problem *problem,
                                  const strata_cluster_options *options,
                                  strata_clustering *out) STRATA_MUST_USE;
 
-/* ---- seeding ---------------------------------------------------------------------------------- */
+/* ---- seeding --------------------------------------------------------------------------------- */
 
 /* Collective. k starting centroids [k, d]. scratch [2 * stride] bytes. */
 strata_status strata_seed(const strata_problem *problem, const strata_cluster_options *options,
@@ -187,7 +190,8 @@ strata_status strata_seed_plus_plus(const strata_problem *problem, int32_t k, ui
 strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uint64_t seed,
                                    uint64_t round, uint16_t *near, int32_t *start) STRATA_MUST_USE;
 
-/* Collective. The k rows with the smallest random numbers; the last one again when rows are short. */
+/* Collective. The k rows with the smallest random numbers; the last one again when rows are
+ * short. */
 strata_status strata_seed_random(const strata_problem *problem, int32_t k, uint64_t seed,
                                  uint64_t round, int32_t *start) STRATA_MUST_USE;
 

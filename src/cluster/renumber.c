@@ -6,9 +6,9 @@
 #include "strata/memory.h"
 #include "strata/par.h"
 
-/* Is cluster a (of sums and sizes) to stand before b? By falling mean, empty clusters last, then by
- * the old number, so that the order is total. Means are compared by cross products in 128 bits: sums
- * fit 64 bits (ingest bounds all money) and sizes 31. */
+/* Is cluster a (of sums and sizes) to stand before b? By falling mean, empty clusters last, then
+ * by the old number, so that the order is total. Means are compared by cross products in 128
+ * bits: sums fit 64 bits (ingest bounds all money) and sizes 31. */
 static bool stands_before(const __int128 *sums, const int64_t *sizes, int32_t a, int32_t b)
 {
     if ((sizes[a] == 0) != (sizes[b] == 0))

@@ -1,4 +1,5 @@
-/* run.c: one walk from a start to its end, the same for every variant. One allreduce an iteration. */
+/* run.c: one walk from a start to its end, the same for every variant. One allreduce an
+ * iteration. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +23,8 @@ static int compare_far(const void *a, const void *b)
     return farther(a, b) ? -1 : farther(b, a) ? 1 : 0;
 }
 
-/* The m farthest points of this rank, best first; returns how many there are. Rows come in order, so
- * an equal distance never displaces an earlier row. */
+/* The m farthest points of this rank, best first; returns how many there are. Rows come in
+ * order, so an equal distance never displaces an earlier row. */
 static int64_t find_far(const strata_run *run, int64_t m, far_point *far)
 {
     const strata_problem *p = run->problem;
@@ -50,7 +51,7 @@ static int64_t find_far(const strata_run *run, int64_t m, far_point *far)
 
 static void move_sums(int64_t *sums, int32_t d, const far_point *point, int32_t to)
 {
-    int64_t *old = sums + (int64_t)point->label * (d + 1), *new = sums + (int64_t)to * (d + 1);
+    int64_t *old = sums + (int64_t)point->label * (d + 1), *new = sums + (int64_t)to *(d + 1);
     for (int32_t f = 0; f < d; f++) {
         old[f] -= point->weight * point->x[f];
         new[f] += point->weight * point->x[f];
@@ -59,9 +60,10 @@ static void move_sums(int64_t *sums, int32_t d, const far_point *point, int32_t 
     new[d] += point->weight;
 }
 
-/* Collective. Gives every empty cluster, lowest index first, the point farthest from its centroid
- * among those left (ties: smallest global row). Points on their centroid are not taken, so with fewer
- * distinct points than clusters the surplus stays empty. *given: how many points were moved. */
+/* Collective. Gives every empty cluster, lowest index first, the point farthest from its
+ * centroid among those left (ties: smallest global row). Points on their centroid are not taken,
+ * so with fewer distinct points than clusters the surplus stays empty. *given: how many points
+ * were moved. */
 static strata_status fill_empty(strata_run *run, int32_t empty, int64_t *given)
 {
     strata_status rc = STRATA_OK;
@@ -74,7 +76,8 @@ static strata_status fill_empty(strata_run *run, int32_t empty, int64_t *given)
     run->ops->sync(run->state);
     STRATA_AGREE(p->ctx, strata_alloc(p->ctx, empty, sizeof *mine, &mine));
     int64_t count = find_far(run, empty, mine);
-    STRATA_TRY(strata_par_gather(p->ctx, mine, count * (int64_t)sizeof *mine, -1, &all, &bytes, NULL));
+    STRATA_TRY(
+        strata_par_gather(p->ctx, mine, count * (int64_t)sizeof *mine, -1, &all, &bytes, NULL));
     int64_t total = bytes / (int64_t)sizeof *all;
     qsort(all, (size_t)total, sizeof *all, compare_far);
     for (int32_t j = 0; j < run->k && taken < total; j++) {
@@ -144,9 +147,8 @@ static strata_status remember(strata_run *run, int32_t iteration, int64_t moved,
     if (!h)
         return STRATA_OK;
     if (h->count == h->capacity)
-        STRATA_AGREE(run->problem->ctx,
-                     strata_reserve(run->problem->ctx, &h->rows, &h->capacity, h->count + 256,
-                                    sizeof *h->rows));
+        STRATA_AGREE(run->problem->ctx, strata_reserve(run->problem->ctx, &h->rows, &h->capacity,
+                                                       h->count + 256, sizeof *h->rows));
     h->rows[h->count++] = (strata_iteration){
         .restart = run->restart,
         .iteration = iteration,

@@ -1,5 +1,5 @@
-/* seeding.c: starts that are a function of the data and the seed, not of the partition. Draws are by
- * hash of a row's key, or by exact integer prefix sums over the global row order. */
+/* seeding.c: starts that are a function of the data and the seed, not of the partition. Draws
+ * are by hash of a row's key, or by exact integer prefix sums over the global row order. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ strata_status strata_seed(const strata_problem *problem, const strata_cluster_op
     return strata_seed_parallel(problem, options->k, options->seed, round, scratch, start);
 }
 
-/* ---- rows with the smallest random numbers ----------------------------------------------------- */
+/* ---- rows with the smallest random numbers --------------------------------------------------- */
 
 typedef struct drawn_row {
     uint64_t number;
@@ -70,8 +70,8 @@ strata_status strata_seed_random(const strata_problem *problem, int32_t k, uint6
     int64_t bytes = 0;
     STRATA_AGREE(problem->ctx, strata_alloc(problem->ctx, k, sizeof *mine, &mine));
     int64_t count = smallest_rows(problem, k, seed, round, mine);
-    STRATA_TRY(strata_par_gather(problem->ctx, mine, count * (int64_t)sizeof *mine, -1, &all, &bytes,
-                                 NULL));
+    STRATA_TRY(strata_par_gather(problem->ctx, mine, count * (int64_t)sizeof *mine, -1, &all,
+                                 &bytes, NULL));
     int64_t total = bytes / (int64_t)sizeof *all;
     qsort(all, (size_t)total, sizeof *all, compare_drawn);
     for (int32_t j = 0; j < k; j++)
@@ -83,7 +83,7 @@ done:
     return rc;
 }
 
-/* ---- k-means++ --------------------------------------------------------------------------------- */
+/* ---- k-means++ ------------------------------------------------------------------------------- */
 
 enum { TRIALS_MAX = 8 };
 
@@ -120,8 +120,8 @@ static int64_t find_place(const plus_plus *s, strata_u128 target)
     return i;
 }
 
-/* Collective. Draws rows with probability proportional to their mass into trial; *any = false when the
- * mass is all used up (every point is a centre already). */
+/* Collective. Draws rows with probability proportional to their mass into trial; *any = false
+ * when the mass is all used up (every point is a centre already). */
 static strata_status draw(plus_plus *s, uint64_t seed, uint64_t key, uint64_t round, bool *any)
 {
     strata_status rc = STRATA_OK;
@@ -141,8 +141,8 @@ static strata_status draw(plus_plus *s, uint64_t seed, uint64_t key, uint64_t ro
     if (total == 0)
         return STRATA_OK;
     for (int32_t t = 0; t < s->trials; t++) {
-        uint64_t bits = strata_random_bits(seed, STRATA_RANDOM_SEEDING, key * TRIALS_MAX + (uint64_t)t,
-                                           round);
+        uint64_t bits =
+            strata_random_bits(seed, STRATA_RANDOM_SEEDING, key * TRIALS_MAX + (uint64_t)t, round);
         strata_u128 target = scale_down(total, bits);
         if (target < before || target - before >= (strata_u128)s->rank_sum[ctx->rank])
             continue;
@@ -232,7 +232,8 @@ strata_status strata_seed_plus_plus(const strata_problem *problem, int32_t k, ui
     strata_status rc = STRATA_OK;
     const strata_problem *p = problem;
     plus_plus s = {.p = p, .trials = 1};
-    strata_status local = strata_alloc(p->ctx, p->n_tiles * STRATA_TILE, sizeof *s.nearest, &s.nearest);
+    strata_status local =
+        strata_alloc(p->ctx, p->n_tiles * STRATA_TILE, sizeof *s.nearest, &s.nearest);
     if (local == STRATA_OK)
         local = strata_alloc(p->ctx, p->n_tiles, sizeof *s.tile_sum, &s.tile_sum);
     if (local == STRATA_OK)

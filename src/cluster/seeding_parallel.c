@@ -12,9 +12,9 @@
 #include "strata/par.h"
 
 enum {
-    ROUNDS = 5,          /* the paper finds no gain beyond */
-    ROUNDS_MAX = 100,    /* for tiny data, until there are k candidates */
-    OVERSAMPLE = 2,      /* candidates a round, times k */
+    ROUNDS = 5,            /* the paper finds no gain beyond */
+    ROUNDS_MAX = 100,      /* for tiny data, until there are k candidates */
+    OVERSAMPLE = 2,        /* candidates a round, times k */
     CANDIDATES_MAX = 65535 /* near[] is uint16_t */
 };
 
@@ -41,8 +41,8 @@ static void fold_tile(candidates *s, int64_t tile, int64_t first, bool last)
     for (int64_t i = start; i < start + points; i++) {
         int32_t j = labels[i - start];
         int64_t least = strata_exact_distance(p, i, fresh + (int64_t)j * p->d);
-        int64_t before = first == 0 ? INT64_MAX
-                                    : strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d);
+        int64_t before =
+            first == 0 ? INT64_MAX : strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d);
         if (least < before)
             s->near[i] = (uint16_t)(first + j);
         else
@@ -163,7 +163,7 @@ done:
     return rc;
 }
 
-/* ---- the candidates become k centroids, on every rank alike ------------------------------------ */
+/* ---- the candidates become k centroids, on every rank alike ---------------------------------- */
 
 enum { ATTEMPTS = 4, STEPS = 20 };
 

@@ -20,7 +20,8 @@ static strata_status check_range(strata_context *ctx, const strata_k_options *o)
     if (o->replicates < 1)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "choosing k needs at least one bootstrap replicate");
     if (o->fit.init && strcmp(o->fit.init, "centroids") == 0)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "given centroids fix k; they do not go with choosing it");
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                    "given centroids fix k; they do not go with choosing it");
 done:
     return rc;
 }
@@ -67,10 +68,11 @@ static void choose(const strata_k_options *o, strata_k_selection *s)
                  (int)o->k, (int)taken->k);
         taken = &s->rows[o->k - o->k_min];
     } else if (any) {
-        snprintf(s->reason, sizeof s->reason,
-                 "k = %d: the smallest k with silhouette %.3f within one standard error of the best "
-                 "(%.3f at k = %d) whose clusters are all stable (Jaccard %.2f) and large enough",
-                 (int)taken->k, taken->silhouette, best->silhouette, (int)best->k, taken->stability);
+        snprintf(
+            s->reason, sizeof s->reason,
+            "k = %d: the smallest k with silhouette %.3f within one standard error of the best "
+            "(%.3f at k = %d) whose clusters are all stable (Jaccard %.2f) and large enough",
+            (int)taken->k, taken->silhouette, best->silhouette, (int)best->k, taken->stability);
     } else {
         snprintf(s->reason, sizeof s->reason,
                  "k = %d by silhouette alone (%.3f): no k from %d to %d has clusters that are all "
@@ -117,9 +119,10 @@ strata_status strata_cluster_select_k(strata_context *ctx, const strata_points *
     choose(options, &s);
     s.clustering = found[s.k - options->k_min];
     found[s.k - options->k_min] = (strata_clustering){0};
-    STRATA_AGREE(ctx, strata_alloc(ctx, points->n_local, sizeof *s.clustering.labels,
-                                   &s.clustering.labels));
-    STRATA_TRY(strata_cluster_label(&problem, s.k, s.clustering.centroids, s.clustering.labels, NULL));
+    STRATA_AGREE(
+        ctx, strata_alloc(ctx, points->n_local, sizeof *s.clustering.labels, &s.clustering.labels));
+    STRATA_TRY(
+        strata_cluster_label(&problem, s.k, s.clustering.centroids, s.clustering.labels, NULL));
     *out = s;
     s = (strata_k_selection){0};
 done:

@@ -5,8 +5,8 @@
 #include "cluster/problem.h"
 
 enum {
-    STRATA_POOL = 32768,  /* rows that silhouette and stability look at, at most */
-    STRATA_SAMPLE = 2048  /* of those, rows of the silhouette */
+    STRATA_POOL = 32768, /* rows that silhouette and stability look at, at most */
+    STRATA_SAMPLE = 2048 /* of those, rows of the silhouette */
 };
 
 /* Rows drawn by hash, alike on every rank, in rising order of their random number. */

@@ -1,5 +1,5 @@
-/* iris.h: Fisher's iris measurements (1936), in tenths of a centimetre: sepal length and width, petal
- * length and width; 50 setosa, 50 versicolor, 50 virginica. */
+/* iris.h: Fisher's iris measurements (1936), in tenths of a centimetre: sepal length and width,
+ * petal length and width; 50 setosa, 50 versicolor, 50 virginica. */
 #ifndef STRATA_TESTS_CLUSTER_IRIS_H
 #define STRATA_TESTS_CLUSTER_IRIS_H
 

@@ -1,5 +1,5 @@
-/* oracle.h: K-means by the contract, written for the eye: one process, all points, integers only. And
- * the points the tests share. */
+/* oracle.h: K-means by the contract, written for the eye: one process, all points, integers
+ * only. And the points the tests share. */
 #ifndef STRATA_TESTS_CLUSTER_ORACLE_H
 #define STRATA_TESTS_CLUSTER_ORACLE_H
 
@@ -31,7 +31,8 @@ static inline uint64_t next_random(uint64_t *state) /* splitmix64 */
     return z ^ (z >> 31);
 }
 
-/* groups of points about the given number of places; range bounds |x|, spread the width of a group */
+/* groups of points about the given number of places; range bounds |x|, spread the width of a
+ * group */
 static inline cloud cloud_make(int64_t n, int32_t d, int32_t groups, int32_t range, int32_t spread,
                                uint64_t seed)
 {
@@ -57,7 +58,8 @@ static inline void cloud_free(cloud *c)
     free(c->weights);
 }
 
-/* This rank's rows as points; shape 0: even, 1: rank 0 has nothing, 2: the last rank has nearly all */
+/* This rank's rows as points; shape 0: even, 1: rank 0 has nothing, 2: the last rank has nearly
+ * all */
 static inline strata_points cloud_points(const strata_context *ctx, const cloud *c, int shape,
                                          int64_t *first)
 {
@@ -127,7 +129,8 @@ static inline int64_t oracle_weight(const cloud *c, int64_t i)
     return c->weights ? c->weights[i] : 1;
 }
 
-/* Each empty cluster, in order, takes the farthest point that is left; the smallest row on a tie. */
+/* Each empty cluster, in order, takes the farthest point that is left; the smallest row on a
+ * tie. */
 static inline int32_t oracle_fill(const cloud *c, oracle *o, int32_t k, const bool *empty)
 {
     int32_t given = 0;

@@ -1,11 +1,12 @@
-/* The fit against the oracle, from given starts and from its own seeds, for each kernel and shape of
- * partition. Run at 1, 2, 3, 4 and 7 ranks. */
+/* The fit against the oracle, from given starts and from its own seeds, for each kernel and
+ * shape of partition. Run at 1, 2, 3, 4 and 7 ranks. */
 #include "cluster/kernel.h"
 #include "oracle.h"
 
 static strata_context ctx;
 
-/* every kernel with lloyd, every exact variant with the kernel of this processor and the plain one */
+/* every kernel with lloyd, every exact variant with the kernel of this processor and the plain
+ * one */
 static const struct {
     const char *variant, *kernel;
 } ways[] = {{"lloyd", "plain"},  {"lloyd", "avx2"},  {"lloyd", "avx512"},
@@ -98,8 +99,8 @@ static void check_cloud(cloud c, int32_t k, int32_t max)
 static void test_shapes(void **state)
 {
     (void)state;
-    const int32_t shapes[][2] = {{1, 3}, {2, 5}, {3, 4}, {3, 16}, {4, 7}, {5, 17}, {6, 9}, {7, 2},
-                                 {8, 16}, {9, 5}, {13, 12}, {16, 33}, {33, 3}, {64, 20}};
+    const int32_t shapes[][2] = {{1, 3}, {2, 5},  {3, 4}, {3, 16},  {4, 7},   {5, 17}, {6, 9},
+                                 {7, 2}, {8, 16}, {9, 5}, {13, 12}, {16, 33}, {33, 3}, {64, 20}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
         check_cloud(cloud_make(1500, shapes[s][0], 6, 3000000, 1500000, s + 1), shapes[s][1], 12);
 }
@@ -208,13 +209,15 @@ static void test_few_points(void **state)
     check_cloud(cloud_make(4000, 3, 3, 1000000, 90000, 6), 1, 20);
 }
 
-/* Every seeding: the same start and end however the rows are spread, checked by digests of rank 0. */
+/* Every seeding: the same start and end however the rows are spread, checked by digests of rank
+ * 0. */
 static void test_seedings(void **state)
 {
     (void)state;
     const char *const inits[] = {"kmeans_parallel", "kmeans_plus_plus", "random"};
     cloud clouds[] = {cloud_make(5000, 3, 8, 3000000, 200000, 20), cloud_make(3, 2, 3, 900, 9, 21),
-                      cloud_make(400, 2, 1, 1000, 0, 22), cloud_make(2500, 17, 6, 900000, 90000, 23)};
+                      cloud_make(400, 2, 1, 1000, 0, 22),
+                      cloud_make(2500, 17, 6, 900000, 90000, 23)};
     for (size_t c = 0; c < 4; c++)
         for (size_t v = 0; v < 3; v++) {
             strata_clustering whole = {0};
@@ -273,7 +276,8 @@ static void test_random_bits(void **state)
         const strata_kernel *kernel = strata_kernel_find(ways[v].kernel);
         uint64_t round = next_random(&seed) >> 8, start = next_random(&seed);
         for (int64_t n = 1; n <= 300 && kernel; n += 23) {
-            kernel->random(start, strata_kernel_counter(STRATA_RANDOM_SEEDING, round), keys, n, bits);
+            kernel->hash_keys(start, strata_kernel_counter(STRATA_RANDOM_SEEDING, round), keys, n,
+                           bits);
             for (int64_t i = 0; i < n; i++)
                 assert_true(bits[i] ==
                             strata_random_bits(start, STRATA_RANDOM_SEEDING, keys[i], round));

@@ -1,5 +1,5 @@
-/* The choice of k: published criteria of iris, groups that are plain to see, the user's k, and the same
- * bits for every partition. */
+/* The choice of k: published criteria of iris, groups that are plain to see, the user's k, and
+ * the same bits for every partition. */
 #include <math.h>
 
 #include "iris.h"

@@ -1,5 +1,5 @@
-/* Every exact variant against lloyd: labels, centroids, sizes, iterations, inertia and history bit for
- * bit, from many points (deep trees) over several restarts, at any rank count. */
+/* Every exact variant against lloyd: labels, centroids, sizes, iterations, inertia and history
+ * bit for bit, from many points (deep trees) over several restarts, at any rank count. */
 #include "oracle.h"
 
 static strata_context ctx;
