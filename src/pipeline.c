@@ -3,45 +3,10 @@
 
 #include <string.h>
 
-#include "strata/fault.h"
+#include "fit.h"
+
 #include "strata/memory.h"
 #include "strata/par.h"
-
-/* ---- phases ---------------------------------------------------------------------------------- */
-
-static strata_status begin_phase(strata_context *ctx, const char *name, strata_pipeline *p)
-{
-    char point[48];
-    snprintf(point, sizeof point, "phase.%s", name);
-    if (strata_fault_strikes(ctx, point))
-        return strata_context_fail(ctx, STRATA_ERR_INTERNAL, __FILE__, __LINE__,
-                                   "injected fault in phase %s", name);
-    p->phase_began = strata_now();
-    strata_progress(ctx, name, -1, "");
-    return STRATA_OK;
-}
-
-/* Collective. Ends the phase that runs: its time on this rank becomes min, mean and max over all. */
-static strata_status end_phase(strata_context *ctx, const char *name, int64_t rows,
-                               strata_pipeline *p)
-{
-    strata_status rc = STRATA_OK;
-    double spent = strata_now() - p->phase_began, extremes[2] = {-spent, spent};
-    int64_t nanoseconds = (int64_t)(1e9 * spent);
-    STRATA_TRY(strata_par_allreduce_f64(ctx, extremes, 2, STRATA_MAX));
-    STRATA_TRY(strata_par_allreduce_i64(ctx, &nanoseconds, 1, STRATA_SUM));
-    if (p->n_timings == STRATA_PHASES_MAX)
-        STRATA_FAIL(ctx, STRATA_ERR_INTERNAL, "more phases than the table has rows");
-    strata_timing *t = &p->timings[p->n_timings++];
-    *t = (strata_timing){.min = -extremes[0],
-                         .mean = 1e-9 * (double)nanoseconds / ctx->size,
-                         .max = extremes[1],
-                         .rows = rows};
-    snprintf(t->phase, sizeof t->phase, "%s", name);
-    strata_log(ctx, STRATA_LOG_DEBUG, "%s: %.3f s", name, t->max);
-done:
-    return rc;
-}
 
 /* ---- clusters -------------------------------------------------------------------------------- */
 
@@ -89,14 +54,9 @@ static strata_status cluster_users(strata_context *ctx, const strata_config *con
     strata_status rc = STRATA_OK;
     strata_points points = {0};
     strata_users *users = &stratum->users;
-    const strata_cluster_options options = {.k = config->cluster.k,
-                                            .init = config->cluster.init,
-                                            .variant = config->cluster.variant,
-                                            .restarts = config->cluster.restarts,
-                                            .max_iterations = config->cluster.max_iterations,
-                                            .seed = config->cluster.seed};
     STRATA_TRY(make_points(ctx, config, users, &stratum->scaler, &points));
-    STRATA_TRY(strata_cluster_fit(ctx, &points, &options, &stratum->clustering));
+    STRATA_TRY(strata_fit(ctx, config, &stratum->scaler, &points, &stratum->clustering,
+                          &stratum->selection));
     STRATA_TRY(strata_clustering_order(ctx, users->n_local, users->money, &stratum->clustering));
     STRATA_AGREE(ctx, label_users(ctx, &points, &stratum->clustering, users));
 done:
@@ -114,27 +74,28 @@ static strata_status stratify_period(strata_context *ctx, const strata_config *c
     char name[32];
     const int64_t n = strata_partition_global(&population->partition);
     snprintf(name, sizeof name, "features%s", suffix);
-    STRATA_AGREE(ctx, begin_phase(ctx, name, p));
+    STRATA_AGREE(ctx, strata_phase_begin(ctx, name, &p->phases));
     STRATA_TRY(strata_features_compute(ctx, population, &population->whole,
                                        population->window_start, population->as_of,
                                        config->money.decimals, &stratum->users));
-    STRATA_TRY(end_phase(ctx, name, n, p));
+    STRATA_TRY(strata_phase_end(ctx, name, n, &p->phases));
 
     snprintf(name, sizeof name, "stratify%s", suffix);
-    STRATA_AGREE(ctx, begin_phase(ctx, name, p));
+    STRATA_AGREE(ctx, strata_phase_begin(ctx, name, &p->phases));
     STRATA_TRY(strata_stratify(ctx, config, &stratum->users, &stratum->stratification));
-    STRATA_TRY(end_phase(ctx, name, n, p));
+    STRATA_TRY(strata_phase_end(ctx, name, n, &p->phases));
 
     snprintf(name, sizeof name, "cluster%s", suffix);
-    STRATA_AGREE(ctx, begin_phase(ctx, name, p));
+    STRATA_AGREE(ctx, strata_phase_begin(ctx, name, &p->phases));
     STRATA_TRY(cluster_users(ctx, config, stratum));
-    STRATA_TRY(end_phase(ctx, name, n, p));
+    STRATA_TRY(strata_phase_end(ctx, name, n, &p->phases));
 done:
     return rc;
 }
 
 static void release_stratum(strata_stratum *stratum)
 {
+    strata_k_selection_release(&stratum->selection);
     strata_clustering_release(&stratum->clustering);
     strata_scaler_release(&stratum->scaler);
     strata_stratification_release(&stratum->stratification);
@@ -175,7 +136,7 @@ static strata_status test_holdout(strata_context *ctx, const strata_config *conf
         STRATA_FAIL(ctx, STRATA_ERR_USAGE,
                     "window.holdout_days leaves no user with a purchase before the hold-out period");
     STRATA_TRY(stratify_period(ctx, config, &view, " (fit)", &fit, p));
-    STRATA_AGREE(ctx, begin_phase(ctx, "significance", p));
+    STRATA_AGREE(ctx, strata_phase_begin(ctx, "significance", &p->phases));
     STRATA_TRY(strata_features_compute(ctx, population, &population->holdout,
                                        population->holdout_start, population->as_of,
                                        config->money.decimals, &later));
@@ -206,9 +167,9 @@ strata_status strata_pipeline_compute(strata_context *ctx, const strata_config *
                                       strata_pipeline *p)
 {
     strata_status rc = STRATA_OK;
-    STRATA_AGREE(ctx, begin_phase(ctx, "ingest", p));
+    STRATA_AGREE(ctx, strata_phase_begin(ctx, "ingest", &p->phases));
     STRATA_TRY(strata_ingest(ctx, config, &p->population));
-    STRATA_TRY(end_phase(ctx, "ingest", p->population.accounting.read, p));
+    STRATA_TRY(strata_phase_end(ctx, "ingest", p->population.accounting.read, &p->phases));
     const int64_t n = strata_partition_global(&p->population.partition);
 
     STRATA_TRY(stratify_period(ctx, config, &p->population, "", &p->whole, p));
@@ -216,7 +177,7 @@ strata_status strata_pipeline_compute(strata_context *ctx, const strata_config *
     if (p->population.has_holdout) {
         STRATA_TRY(test_holdout(ctx, config, p));
     } else {
-        STRATA_AGREE(ctx, begin_phase(ctx, "significance", p));
+        STRATA_AGREE(ctx, strata_phase_begin(ctx, "significance", &p->phases));
         STRATA_TRY(strata_significance_run(ctx, config, &p->population, &p->whole.users,
                                            p->whole.clustering.k, NULL, &p->significance));
     }
@@ -224,7 +185,7 @@ strata_status strata_pipeline_compute(strata_context *ctx, const strata_config *
                                             &p->whole.stratification, p->whole.clustering.sizes,
                                             p->whole.clustering.k, &p->significance, &p->gates,
                                             &p->n_gates));
-    STRATA_TRY(end_phase(ctx, "significance", n, p));
+    STRATA_TRY(strata_phase_end(ctx, "significance", n, &p->phases));
 done:
     return rc;
 }
@@ -237,21 +198,22 @@ strata_result strata_pipeline_result(const strata_config *config, const strata_p
                            .stratification = &p->whole.stratification,
                            .scaler = &p->whole.scaler,
                            .clustering = &p->whole.clustering,
+                           .selection = p->whole.selection.n > 0 ? &p->whole.selection : NULL,
                            .significance = &p->significance,
                            .gates = p->gates,
                            .n_gates = p->n_gates,
-                           .timings = p->timings,
-                           .n_timings = p->n_timings};
+                           .timings = p->phases.timings,
+                           .n_timings = p->phases.n};
 }
 
 strata_status strata_pipeline_publish(strata_context *ctx, const strata_result *result,
                                       strata_output **out, strata_pipeline *p)
 {
     strata_status rc = STRATA_OK;
-    STRATA_AGREE(ctx, begin_phase(ctx, "output", p));
+    STRATA_AGREE(ctx, strata_phase_begin(ctx, "output", &p->phases));
     STRATA_TRY(strata_output_add_result(ctx, *out, result));
     STRATA_TRY(strata_output_publish(ctx, out, p->digest));
-    STRATA_TRY(end_phase(ctx, "output", strata_partition_global(&p->population.partition), p));
+    STRATA_TRY(strata_phase_end(ctx, "output", strata_partition_global(&p->population.partition), &p->phases));
     p->peak_memory = strata_peak_memory();
     STRATA_TRY(strata_par_allreduce_i64(ctx, &p->peak_memory, 1, STRATA_MAX));
 done:

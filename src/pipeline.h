@@ -2,9 +2,9 @@
 #ifndef STRATA_PIPELINE_H
 #define STRATA_PIPELINE_H
 
-#include "strata/output.h"
+#include "phases.h"
 
-enum { STRATA_PHASES_MAX = 16 };
+#include "strata/output.h"
 
 /* A stratification of one period: what the job makes of the window, and, for the hold-out test, of the
  * window without its last part. */
@@ -13,6 +13,7 @@ typedef struct strata_stratum {
     strata_stratification stratification;
     strata_scaler scaler;
     strata_clustering clustering;
+    strata_k_selection selection; /* n = 0 with a given k */
 } strata_stratum;
 
 /* Everything the main job found out. */
@@ -22,9 +23,7 @@ typedef struct strata_pipeline {
     strata_significance significance;
     strata_gate *gates; /* owned */
     int32_t n_gates;
-    strata_timing timings[STRATA_PHASES_MAX];
-    int32_t n_timings;
-    double phase_began; /* of the phase that runs now */
+    strata_phases phases;
     int64_t peak_memory; /* bytes, the largest of all ranks */
     char digest[33];
 } strata_pipeline;

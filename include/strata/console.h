@@ -24,4 +24,14 @@ void strata_console_summary(FILE *out, const strata_result *result, const strata
 strata_status strata_console_json(strata_context *ctx, const char *path, const strata_result *result,
                                   const strata_console *console) STRATA_MUST_USE;
 
+/* The same two for a result without transactions. Both not collective: call them on rank 0. Prints what
+ * was clustered, clusters, how k was chosen, notes, phases. JSON: result, content_digest, rows, features,
+ * clustering, k_selection, limited (values beyond the grid by feature), timings, ranks,
+ * peak_memory_bytes. */
+void strata_console_clustering(FILE *out, const strata_result *result,
+                               const strata_console *console);
+strata_status strata_console_clustering_json(strata_context *ctx, const char *path,
+                                             const strata_result *result,
+                                             const strata_console *console) STRATA_MUST_USE;
+
 #endif

@@ -105,6 +105,9 @@ typedef struct strata_feature_set {
     strata_feature feature[STRATA_FEATURES_MAX];
 } strata_feature_set;
 
+/* Not collective, no checks. The value of a row as double. */
+double strata_feature_value(const strata_feature *feature, int64_t row);
+
 /* Not collective. The named columns of users as a feature set, without copying. STRATA_ERR_USAGE for a
  * name that is no feature (with a suggestion), named twice, more than STRATA_FEATURES_MAX or none;
  * STRATA_ERR_INTERNAL for a column that is not computed yet. */

@@ -39,6 +39,7 @@
 #ifndef STRATA_INGEST_H
 #define STRATA_INGEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "strata/config.h"
@@ -162,5 +163,60 @@ strata_status strata_population_view(strata_context *ctx, const strata_populatio
 
 /* Not collective. Safe twice. */
 void strata_population_release(strata_population *population);
+
+/* ---- numeric tables -------------------------------------------------------------------------- */
+
+/* Text files whose rows are numbers, and may be a key: the features of a reclustering, a file of start
+ * centroids. The same files, quoting, byte ranges and line ends as transactions; no row is ever left
+ * out: the first one that cannot be read fails the whole. */
+
+#define STRATA_NUMERIC_VALUES_LIMIT 64 /* columns of numbers that are read at once */
+#define STRATA_NUMERIC_KEY_LIMIT    64 /* bytes of a key */
+#define STRATA_NUMERIC_NAME_LIMIT   90 /* bytes of a column's name */
+
+/* How the files are laid out, by the beginning of the first one. */
+typedef struct strata_numeric_layout {
+    char delimiter;
+    strata_header header;
+    int32_t n;     /* columns */
+    char **names;  /* [n]; c1, c2, ... where neither file nor configuration names them; owned */
+    bool *numbers; /* [n] the first row has a number there; all true without a row; owned */
+} strata_numeric_layout;
+
+/* Collective. Looks at the first file of config->input.files. Delimiter, header and names are those of
+ * config->input, but what stands at its default there is detected:
+ *   delimiter  the first of tab ; | , that the first line holds, else blanks
+ *   header     the first line holds a field that is no number, NaN or empty, and it is not just a column
+ *              of text, where the second line holds none either
+ * STRATA_ERR_INPUT for files that cannot be used, an empty one, names that are too long or not plain
+ * text. */
+strata_status strata_numeric_look(strata_context *ctx, const strata_config *config,
+                                  strata_numeric_layout *layout) STRATA_MUST_USE;
+/* Not collective. Safe twice. */
+void strata_numeric_layout_release(strata_numeric_layout *layout);
+
+/* Rows in the order of the files (by path) and of their lines. */
+typedef struct strata_numeric_table {
+    strata_partition partition; /* as the byte ranges fell: a gzip file lies on one rank */
+    int64_t n_local;
+    int32_t d;
+    double *values[STRATA_NUMERIC_VALUES_LIMIT]; /* [d][n_local]; owned */
+    char *keys;                                  /* [n_local, key_width] zero-padded; NULL without; owned */
+    int32_t key_width;
+    strata_input_file *inputs; /* [n_inputs]; owned */
+    int32_t n_inputs;
+} strata_numeric_table;
+
+/* Collective. Columns names [d] as numbers, each rounded to the nearest double, and the column key (NULL
+ * = none) as text. STRATA_ERR_INPUT names file, line, column and what stands there for the first row (by
+ * file and line) that has another number of columns, a field that is no finite decimal number, an empty
+ * or overlong key; also for no rows at all, a name that a file does not have, a broken file.
+ * Memory: 8 d bytes a row of this rank, once more for one column while it grows. */
+strata_status strata_numeric_read(strata_context *ctx, const strata_config *config,
+                                  const strata_numeric_layout *layout, const char *const *names,
+                                  int32_t d, const char *key, strata_numeric_table *table)
+    STRATA_MUST_USE;
+/* Not collective. Safe twice. */
+void strata_numeric_table_release(strata_numeric_table *table);
 
 #endif

@@ -161,15 +161,26 @@ typedef struct strata_timing {
     int64_t rows; /* what the phase worked on, all ranks; -1 = not counted */
 } strata_timing;
 
+/* What stands in the place of a population where rows are not made from transactions: a reclustering. */
+typedef struct strata_rows {
+    int64_t n;                       /* of all ranks */
+    const strata_input_file *inputs; /* [n_inputs] */
+    int32_t n_inputs;
+    const char *as_of, *window_start, *currency; /* of the result that was read; "" without one */
+    const strata_field *features; /* [d] of /users: long_name and units of each feature */
+} strata_rows;
+
 /* Everything a command knows when it is done. All pointers are borrowed until publish; parts that the
  * command does not have are NULL (or 0) and their tables are left out. */
 typedef struct strata_result {
     const strata_config *config;
     const strata_population *population;
+    const strata_rows *rows; /* without a population */
     const strata_users *users;
     const strata_stratification *stratification;
     const strata_scaler *scaler;
     const strata_clustering *clustering; /* clusters already in their published order */
+    const strata_k_selection *selection; /* with k: auto */
     const strata_significance *significance;
     const strata_gate *gates;
     int32_t n_gates;

@@ -73,6 +73,7 @@ typedef struct strata_option {
     const char *words;      /* "text|json" */
     double low, high;
     bool required;
+    const char *implies; /* "key=value": another key that it sets, if no option does; NULL = none */
 } strata_option;
 
 /* Which common options a command takes; -h, --log-level, --log-format, --progress and -q are there

@@ -176,7 +176,7 @@ static strata_status run_job(strata_context *ctx, const strata_command_line *lin
     result.command_line = command_text;
     result.key_id = key_id;
     STRATA_TRY(strata_pipeline_publish(ctx, &result, &out, &pipeline));
-    result.n_timings = pipeline.n_timings; /* now with the output phase */
+    result.n_timings = pipeline.phases.n; /* now with the output phase */
     STRATA_TRY(tell(ctx, line, &result, &pipeline));
     if (strata_option_flag(line, "--strict") && a_gate_failed(&pipeline))
         STRATA_FAIL(ctx, STRATA_ERR_GATE, "a gate failed; the result is written to %s", path);

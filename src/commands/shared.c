@@ -38,6 +38,15 @@ done:
     return rc;
 }
 
+static strata_status apply_implied(strata_context *ctx, const strata_option *option,
+                                   strata_config *config)
+{
+    char key[64];
+    const char *equal = strchr(option->implies, '=');
+    snprintf(key, sizeof key, "%.*s", (int)(equal - option->implies), option->implies);
+    return strata_config_set(ctx, config, key, equal + 1, STRATA_FROM_FLAG, option->name);
+}
+
 /* The STRATA_ variables of this process, each with a zero byte behind it. */
 static strata_status collect_environment(strata_context *ctx, strata_text *out)
 {
@@ -81,6 +90,9 @@ static strata_status apply_flags(strata_context *ctx, const strata_command_line 
                                  strata_config *config)
 {
     strata_status rc = STRATA_OK;
+    for (int32_t i = 0; i < line->n_given; i++)
+        if (line->given[i].option->implies)
+            STRATA_TRY(apply_implied(ctx, line->given[i].option, config));
     for (int32_t i = 0; i < line->n_given; i++) {
         const strata_given *given = &line->given[i];
         const strata_option *option = given->option;

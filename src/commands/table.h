@@ -4,6 +4,7 @@
 
 #define STRATA_COMMANDS(X)                                                                         \
     X(run)                                                                                         \
+    X(cluster)                                                                                     \
     X(bench)                                                                                       \
     X(generate)                                                                                    \
     X(inspect)                                                                                     \

@@ -116,8 +116,14 @@ int64_t strata_type_size(strata_type type)
 
 double strata_users_value(const strata_users *users, strata_column column, int64_t row)
 {
-    const void *values = users->column[column];
-    switch (table[column].type) {
+    const strata_feature feature = {table[column].name, table[column].type, users->column[column]};
+    return strata_feature_value(&feature, row);
+}
+
+double strata_feature_value(const strata_feature *feature, int64_t row)
+{
+    const void *values = feature->values;
+    switch (feature->type) {
     case STRATA_I16:
         return ((const int16_t *)values)[row];
     case STRATA_I32:

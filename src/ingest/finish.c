@@ -202,3 +202,26 @@ strata_status strata_finish_flagged(strata_job *job, int64_t *flagged)
 done:
     return rc;
 }
+
+strata_status strata_finish_inputs(strata_job *job, strata_input_file **inputs, int32_t *n)
+{
+    strata_status rc = STRATA_OK;
+    char (*digests)[33] = NULL;
+    strata_input_file *list = NULL;
+    STRATA_AGREE(job->ctx, strata_calloc(job->ctx, job->n_sources, 33, &digests));
+    STRATA_TRY(strata_digest_files(job, digests));
+    STRATA_TRY(strata_par_allreduce_i64(job->ctx, job->source_rows, job->n_sources, STRATA_SUM));
+    STRATA_AGREE(job->ctx, strata_calloc(job->ctx, job->n_sources, sizeof *list, &list));
+    for (int32_t i = 0; i < job->n_sources; i++) {
+        list[i].path = job->sources[i].path; /* handed over */
+        job->sources[i].path = NULL;
+        list[i].bytes = job->sources[i].bytes;
+        list[i].rows = job->source_rows[i];
+        memcpy(list[i].digest, digests[i], 33);
+    }
+    *inputs = list;
+    *n = job->n_sources;
+done:
+    strata_free(&digests);
+    return rc;
+}

@@ -192,27 +192,6 @@ done:
     return rc;
 }
 
-static strata_status list_inputs(strata_job *job, strata_population *p)
-{
-    strata_status rc = STRATA_OK;
-    char(*digests)[33] = NULL;
-    STRATA_AGREE(job->ctx, strata_calloc(job->ctx, job->n_sources, 33, &digests));
-    STRATA_TRY(strata_digest_files(job, digests));
-    STRATA_TRY(strata_par_allreduce_i64(job->ctx, job->source_rows, job->n_sources, STRATA_SUM));
-    STRATA_AGREE(job->ctx, strata_calloc(job->ctx, job->n_sources, sizeof *p->inputs, &p->inputs));
-    for (int32_t i = 0; i < job->n_sources; i++) {
-        p->inputs[i].path = job->sources[i].path; /* handed over */
-        job->sources[i].path = NULL;
-        p->inputs[i].bytes = job->sources[i].bytes;
-        p->inputs[i].rows = job->source_rows[i];
-        memcpy(p->inputs[i].digest, digests[i], 33);
-    }
-    p->n_inputs = job->n_sources;
-done:
-    strata_free(&digests);
-    return rc;
-}
-
 strata_status strata_ingest_tuned(strata_context *ctx, const strata_config *config,
                                   const strata_ingest_tuning *tuning, strata_population *population)
 {
@@ -238,7 +217,7 @@ strata_status strata_ingest_tuned(strata_context *ctx, const strata_config *conf
         STRATA_FAIL(ctx, STRATA_ERR_INPUT,
                     "%s: no user has a purchase in the window, though %lld rows were accepted",
                     config->input.files[0], (long long)all.accepted);
-    STRATA_TRY(list_inputs(&job, &p));
+    STRATA_TRY(strata_finish_inputs(&job, &p.inputs, &p.n_inputs));
     *population = p;
     p = (strata_population){0};
 done:

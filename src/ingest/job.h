@@ -308,6 +308,9 @@ strata_status strata_finish_currency(strata_job *job, char currency[16]) STRATA_
 /* Sums job->amounts over all ranks, sets job->limits, refuses too large a share of outliers. */
 strata_status strata_finish_outliers(strata_job *job) STRATA_MUST_USE;
 strata_status strata_finish_flagged(strata_job *job, int64_t *flagged) STRATA_MUST_USE;
+/* The list for provenance, owned by the caller; takes the paths out of job->sources. */
+strata_status strata_finish_inputs(strata_job *job, strata_input_file **inputs, int32_t *n)
+    STRATA_MUST_USE;
 
 /* Collective. Turns the owned records into the population's users. Fills everything but accounting,
  * inputs and currency. Consumes job->owned. */

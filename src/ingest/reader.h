@@ -51,10 +51,10 @@ typedef struct strata_row {
     int64_t offset; /* of its first byte in the plain text of the file */
     int64_t line;   /* line ends of the segment before it */
     int64_t amount; /* 10^-decimals units */
-    int32_t day, second;
+    int32_t day, second; /* numeric table: second is the wanted column of that field */
     int32_t reject; /* strata_reject, or STRATA_REJECT_COUNT for a readable row */
     bool clipped;   /* set by the check of outliers */
-    strata_field user, order, region, currency;
+    strata_field user, order, region, currency; /* numeric table: key, the field that is no number */
     uint64_t hash[2]; /* of the text of all mapped columns; only when duplicates are looked for */
 } strata_row;
 
@@ -78,6 +78,15 @@ typedef struct strata_block_hashes {
     int64_t n, capacity;
 } strata_block_hashes;
 
+/* A numeric table instead of transactions (numeric.c): which columns, and where their numbers go. */
+enum { STRATA_WANTED_LIMIT = STRATA_NUMERIC_VALUES_LIMIT + 1 };
+
+typedef struct strata_numeric_plan {
+    const char *const *names; /* [n_wanted], the key last */
+    int32_t n_wanted, n_values; /* n_wanted = n_values, or one more with a key */
+    double *values;           /* [STRATA_BATCH_ROWS, n_values] of the batch in hand */
+} strata_numeric_plan;
+
 /* What readers need to know; borrowed by them. */
 typedef struct strata_read_plan {
     strata_context *ctx;
@@ -85,6 +94,7 @@ typedef struct strata_read_plan {
     const strata_source *sources;
     const strata_ingest_tuning *tuning;
     strata_time_format time_format;
+    const strata_numeric_plan *numbers; /* NULL: transactions */
     strata_block_hashes *hashes; /* NULL once every block is hashed */
     int64_t bytes_read;          /* of stored files, for the progress line */
 } strata_read_plan;
@@ -128,6 +138,12 @@ typedef struct strata_columns {
 strata_status strata_columns_map(strata_context *ctx, const strata_config *config, const char *path,
                                  const strata_field *names, int64_t n,
                                  strata_columns *out) STRATA_MUST_USE;
+
+/* The places columns [n_wanted] of the wanted names among names [n] of a row. STRATA_ERR_INPUT names
+ * what is missing or there twice. Not collective. */
+strata_status strata_numeric_place(const strata_read_plan *plan, const char *path,
+                                   const strata_field *names, int64_t n, strata_columns *columns,
+                                   int32_t *places) STRATA_MUST_USE;
 
 /* The bytes of one file in blocks, unpacked. */
 typedef struct strata_stream strata_stream;

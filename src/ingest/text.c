@@ -16,6 +16,7 @@
 #include "ingest/reader.h"
 #include "strata/memory.h"
 #include "strata/money.h"
+#include "strata/text.h"
 
 enum { PADDING = 128 }; /* readable bytes after the data, for 64-byte loads */
 
@@ -33,9 +34,12 @@ struct strata_reader {
     uint32_t *ends;  /* [STRATA_COLUMNS_LIMIT + 1] ends of the fields of one row */
     char *scratch;   /* the mapped fields of a row end to end, when duplicates are looked for */
     strata_cut_row cut;
-    int32_t roles[STRATA_ROLE_COUNT], n_roles; /* the mapped ones */
-    strata_field field[STRATA_ROLE_COUNT];     /* of one row; not mapped: empty */
-    int64_t carry_room, at, end, base;         /* buffer[i] is byte base + i of the plain file */
+    int32_t slot[STRATA_WANTED_LIMIT];   /* the wanted fields: roles, or 0, 1, ... of a numeric table */
+    int32_t column[STRATA_WANTED_LIMIT]; /* where each stands in the row */
+    int32_t n_wanted;
+    strata_field field[STRATA_WANTED_LIMIT]; /* of one row, by slot; not wanted: empty */
+    const strata_row *batch;                 /* the rows that are being filled */
+    int64_t carry_room, at, end, base; /* buffer[i] is byte base + i of the plain file */
     int64_t mark, n_marks, lines, user_limit;
     char delimiter, scan_for;
     bool high, eof, skipping, done;
@@ -143,8 +147,8 @@ static bool read_amount(const strata_reader *r, const strata_field *field, int64
 static void hash_row(strata_reader *r, strata_row *row)
 {
     char *to = r->scratch;
-    for (int32_t i = 0; i < r->n_roles; i++) {
-        const strata_field *field = &r->field[r->roles[i]];
+    for (int32_t i = 0; i < r->n_wanted; i++) {
+        const strata_field *field = &r->field[r->slot[i]];
         memcpy(to, &field->length, sizeof field->length);
         to += sizeof field->length;
         memcpy(to, field->text, (size_t)field->length);
@@ -167,8 +171,8 @@ static bool texts_valid(const strata_reader *r, const strata_row *row)
 static void read_fields(strata_reader *r, strata_row *row)
 {
     strata_field *field = r->field;
-    for (int32_t i = 0; i < r->n_roles; i++) {
-        strata_field *f = &field[r->roles[i]];
+    for (int32_t i = 0; i < r->n_wanted; i++) {
+        strata_field *f = &field[r->slot[i]];
         *f = trimmed(f->text, f->length);
     }
     row->user = field[STRATA_ROLE_USER];
@@ -192,6 +196,40 @@ static void read_fields(strata_reader *r, strata_row *row)
         row->reject = STRATA_REJECT_ORDER;
     else if (r->scratch)
         hash_row(r, row);
+}
+
+/* The same for a numeric table: numbers go into the plan's array, the key into user. */
+static void read_numbers(strata_reader *r, strata_row *row)
+{
+    const strata_numeric_plan *plan = r->plan->numbers;
+    double *values = plan->values + (row - r->batch) * plan->n_values;
+    row->reject = STRATA_REJECT_COUNT;
+    for (int32_t i = 0; i < plan->n_values; i++) {
+        strata_field f = trimmed(r->field[i].text, r->field[i].length);
+        if (strata_text_to_double(f.text, f.length, &values[i]))
+            continue;
+        row->reject = STRATA_REJECT_AMOUNT;
+        row->order = f;
+        row->second = i;
+        return;
+    }
+    if (r->n_wanted == plan->n_values)
+        return;
+    row->user = trimmed(r->field[plan->n_values].text, r->field[plan->n_values].length);
+    if (row->user.length == 0)
+        row->reject = STRATA_REJECT_USER;
+    else if (row->user.length > STRATA_NUMERIC_KEY_LIMIT)
+        row->reject = STRATA_REJECT_TOO_LONG;
+    else if (r->high && !strata_scan_utf8(row->user.text, row->user.length))
+        row->reject = STRATA_REJECT_ENCODING;
+}
+
+static inline void read_row(strata_reader *r, strata_row *row)
+{
+    if (r->plan->numbers)
+        read_numbers(r, row);
+    else
+        read_fields(r, row);
 }
 
 /* A row whose end was not found within the limit, or whose quote is never closed: ends at its first
@@ -234,13 +272,13 @@ static row_state cut_slowly(strata_reader *r, strata_row *row)
         row->reject = STRATA_REJECT_COLUMNS;
     if (row->reject != STRATA_REJECT_COUNT)
         return ROW_READY;
-    for (int32_t i = 0; i < r->n_roles; i++) {
-        int32_t column = r->columns.of_role[r->roles[i]];
-        r->field[r->roles[i]] = cut->fields[column];
+    for (int32_t i = 0; i < r->n_wanted; i++) {
+        int32_t column = r->column[i];
+        r->field[r->slot[i]] = cut->fields[column];
         if (cut->escaped[column])
-            strata_cut_unescape(&r->field[r->roles[i]]);
+            strata_cut_unescape(&r->field[r->slot[i]]);
     }
-    read_fields(r, row);
+    read_row(r, row);
     return ROW_READY;
 }
 
@@ -280,12 +318,12 @@ static row_state cut_row(strata_reader *r, strata_row *row)
     } else if (column + 1 != n) {
         row->reject = STRATA_REJECT_COLUMNS;
     } else {
-        for (int32_t i = 0; i < r->n_roles; i++) {
-            int32_t k = r->columns.of_role[r->roles[i]];
+        for (int32_t i = 0; i < r->n_wanted; i++) {
+            int32_t k = r->column[i];
             int64_t from = k ? r->ends[k - 1] + 1 : start;
-            r->field[r->roles[i]] = (strata_field){buffer + from, r->ends[k] - from};
+            r->field[r->slot[i]] = (strata_field){buffer + from, r->ends[k] - from};
         }
-        read_fields(r, row);
+        read_row(r, row);
     }
     return ROW_READY;
 }
@@ -325,6 +363,7 @@ static row_state next_row(strata_reader *r, strata_row *row)
 static strata_status text_next(strata_reader *r, strata_batch *batch)
 {
     batch->n = 0;
+    r->batch = batch->rows;
     while (!r->done && batch->n < STRATA_BATCH_ROWS) {
         row_state state = next_row(r, &batch->rows[batch->n]);
         if (state == ROW_READY) {
@@ -371,6 +410,20 @@ static strata_status skip_mark(strata_reader *r)
     return STRATA_OK;
 }
 
+/* Finds the wanted columns among names [n]; path NULL: input.names. */
+static strata_status place_columns(strata_reader *r, const char *path, const strata_field *names,
+                                   int64_t n)
+{
+    strata_status rc = STRATA_OK;
+    if (r->plan->numbers)
+        return strata_numeric_place(r->plan, path, names, n, &r->columns, r->column);
+    STRATA_TRY(strata_columns_map(r->plan->ctx, r->plan->config, path, names, n, &r->columns));
+    for (int32_t i = 0; i < r->n_wanted; i++)
+        r->column[i] = r->columns.of_role[r->slot[i]];
+done:
+    return rc;
+}
+
 /* Reads the first row, which names the columns or is skipped. */
 static strata_status read_header(strata_reader *r)
 {
@@ -407,8 +460,7 @@ static strata_status read_header(strata_reader *r)
             strata_cut_unescape(&cut->fields[i]);
         cut->fields[i] = trimmed(cut->fields[i].text, cut->fields[i].length);
     }
-    STRATA_TRY(strata_columns_map(r->plan->ctx, r->plan->config, r->path, cut->fields,
-                                  cut->n_fields, &r->columns));
+    STRATA_TRY(place_columns(r, r->path, cut->fields, cut->n_fields));
 done:
     return rc;
 }
@@ -425,8 +477,7 @@ static strata_status map_configured_names(strata_reader *r)
     for (int32_t i = 0; i < config->input.n_names; i++)
         r->cut.fields[i] =
             (strata_field){config->input.names[i], (int64_t)strlen(config->input.names[i])};
-    STRATA_TRY(strata_columns_map(r->plan->ctx, config, NULL, r->cut.fields, config->input.n_names,
-                                  &r->columns));
+    STRATA_TRY(place_columns(r, NULL, r->cut.fields, config->input.n_names));
 done:
     return rc;
 }
@@ -537,9 +588,11 @@ static strata_status text_open(strata_read_plan *plan, strata_segment *segment, 
     STRATA_TRY(strata_alloc(ctx, STRATA_COLUMNS_LIMIT + 1, 1, &r->cut.escaped));
     if (plan->config->clean.duplicates == STRATA_DUPLICATES_DROP)
         STRATA_TRY(strata_alloc(ctx, limit + 16 * STRATA_ROLE_COUNT, 1, &r->scratch));
-    for (int32_t role = 0; role < STRATA_ROLE_COUNT; role++)
+    for (int32_t i = 0; plan->numbers && i < plan->numbers->n_wanted; i++)
+        r->slot[r->n_wanted++] = i;
+    for (int32_t role = 0; !plan->numbers && role < STRATA_ROLE_COUNT; role++)
         if (plan->config->input.columns[role])
-            r->roles[r->n_roles++] = role;
+            r->slot[r->n_wanted++] = role;
     STRATA_TRY(map_configured_names(r));
     STRATA_TRY(seek_first(r));
     *out = r;

@@ -89,12 +89,29 @@ static void print_segments(FILE *out, const strata_result *r)
             percent_text(r->config->gates.min_coverage, expected));
 }
 
+static void print_selection(FILE *out, const strata_result *r)
+{
+    char h[TEXT], s[TEXT], c[TEXT], smallest[TEXT];
+    if (!r->selection)
+        return;
+    fprintf(out, "\n%-18s %12s %10s %10s %10s %12s\n", "k", "inertia", "silhouette", "stability",
+            "CH index", "smallest");
+    for (int32_t i = 0; i < r->selection->n; i++) {
+        const strata_k_row *row = &r->selection->rows[i];
+        fprintf(out, "%-18" PRId32 " %12.10g %10s %10s %10s %12s%s\n", row->k, row->inertia,
+                number_text(row->silhouette, h), number_text(row->stability, s),
+                number_text(row->calinski_harabasz, c), count_text(row->smallest, smallest),
+                row->chosen ? "  chosen" : row->eligible ? "" : "  not eligible");
+    }
+    fprintf(out, "%s\n", r->selection->reason);
+}
+
 static void print_clusters(FILE *out, const strata_result *r)
 {
     const strata_clustering *c = r->clustering;
     const strata_scaler *scaler = r->scaler;
     char users[TEXT], share[TEXT], value[TEXT];
-    int64_t all = strata_partition_global(&r->population->partition);
+    int64_t all = r->rows ? r->rows->n : strata_partition_global(&r->population->partition);
     const int32_t shown = c->d < 4 ? c->d : 4; /* what fits the screen; the file has all */
     fprintf(out, "\n%-18s %12s %8s", "Cluster", "users", "share");
     for (int32_t f = 0; f < shown; f++)
@@ -112,7 +129,10 @@ static void print_clusters(FILE *out, const strata_result *r)
     fprintf(out, "Centres in original units. Inertia %.10g, %" PRId32 " iterations%s, best of %" PRId32
                  " starts, variant %s.\n",
             c->inertia, c->iterations, c->converged ? "" : " (NOT converged)",
-            r->config->cluster.restarts, c->variant);
+            strcmp(r->config->cluster.init, "centroids") == 0 ? 1 : r->config->cluster.restarts,
+            c->variant);
+    if (c->reason[0])
+        fprintf(out, "%s\n", c->reason);
 }
 
 /* What a test says, in the words of the screen. An effect below significance.min_effect is too small
@@ -249,9 +269,52 @@ void strata_console_summary(FILE *out, const strata_result *r, const strata_cons
     print_verdict(out, r);
     print_segments(out, r);
     print_clusters(out, r);
+    print_selection(out, r);
     print_tests(out, r);
     print_gates(out, r);
     print_accounts(out, r);
+    print_cost(out, r, c);
+    fprintf(out, "\nResult: %s (content digest %s)\n", c->path, c->digest);
+    fprintf(out, "Next:   strata inspect %s\n", c->path);
+    fflush(out);
+}
+
+/* What the reader of a clustering has to know before trusting it. */
+static void print_notes(FILE *out, const strata_result *r)
+{
+    char count[TEXT];
+    const strata_clustering *c = r->clustering;
+    int32_t empty = 0;
+    for (int32_t f = 0; f < r->scaler->d; f++) {
+        bool constant = true;
+        for (int32_t k = 1; k < c->k; k++)
+            constant = constant && c->centroids[k * c->d + f] == c->centroids[f];
+        if (r->scaler->limited[f])
+            fprintf(out, "Note: %s values of %s lie beyond the grid and were moved to its edge.\n",
+                    count_text(r->scaler->limited[f], count), r->config->cluster.features[f]);
+        if (constant && c->k > 1)
+            fprintf(out, "Note: %s is the same in every cluster; it tells them apart nowhere.\n",
+                    r->config->cluster.features[f]);
+    }
+    for (int32_t k = 0; k < c->k; k++)
+        empty += c->sizes[k] == 0;
+    if (empty)
+        fprintf(out, "Note: %" PRId32 " of %" PRId32 " clusters hold no row: there are fewer distinct rows "
+                     "than clusters.\n",
+                empty, c->k);
+}
+
+void strata_console_clustering(FILE *out, const strata_result *r, const strata_console *c)
+{
+    char rows[TEXT];
+    fprintf(out, "\nCLUSTERED: %s rows by", count_text(r->rows->n, rows));
+    for (int32_t f = 0; f < r->config->cluster.n_features && f < 8; f++)
+        fprintf(out, "%s %.40s", f ? "," : "", r->config->cluster.features[f]);
+    fprintf(out, "%s into %" PRId32 " clusters.\n", r->config->cluster.n_features > 8 ? ", ..." : "",
+            r->clustering->k);
+    print_clusters(out, r);
+    print_selection(out, r);
+    print_notes(out, r);
     print_cost(out, r, c);
     fprintf(out, "\nResult: %s (content digest %s)\n", c->path, c->digest);
     fprintf(out, "Next:   strata inspect %s\n", c->path);

@@ -70,6 +70,24 @@ static void add_clusters(strata_context *ctx, strata_json *json, const strata_re
         strata_json_integer(ctx, json, NULL, c->sizes[k]);
     strata_json_close(ctx, json);
     strata_json_close(ctx, json);
+    if (!r->selection)
+        return;
+    strata_json_open(ctx, json, "k_selection", '{');
+    strata_json_text(ctx, json, "reason", r->selection->reason);
+    strata_json_open(ctx, json, "candidates", '[');
+    for (int32_t i = 0; i < r->selection->n; i++) {
+        const strata_k_row *row = &r->selection->rows[i];
+        strata_json_open(ctx, json, NULL, '{');
+        strata_json_integer(ctx, json, "k", row->k);
+        strata_json_real(ctx, json, "inertia", row->inertia);
+        strata_json_real(ctx, json, "silhouette", row->silhouette);
+        strata_json_real(ctx, json, "stability", row->stability);
+        strata_json_boolean(ctx, json, "eligible", row->eligible);
+        strata_json_boolean(ctx, json, "chosen", row->chosen);
+        strata_json_close(ctx, json);
+    }
+    strata_json_close(ctx, json);
+    strata_json_close(ctx, json);
 }
 
 static void add_tests(strata_context *ctx, strata_json *json, const strata_significance *s)
@@ -148,6 +166,32 @@ strata_status strata_console_json(strata_context *ctx, const char *path, const s
     strata_json_integer(ctx, &json, "peak_memory_bytes", c->peak_memory);
     strata_json_close(ctx, &json);
     rc = strata_json_write(ctx, &json, path);
+    strata_json_release(&json);
+    return rc;
+}
+
+strata_status strata_console_clustering_json(strata_context *ctx, const char *path,
+                                             const strata_result *r, const strata_console *c)
+{
+    strata_json json = {0};
+    strata_json_open(ctx, &json, NULL, '{');
+    strata_json_text(ctx, &json, "result", c->path);
+    strata_json_text(ctx, &json, "content_digest", c->digest);
+    strata_json_integer(ctx, &json, "rows", r->rows->n);
+    strata_json_open(ctx, &json, "features", '[');
+    for (int32_t f = 0; f < r->config->cluster.n_features; f++)
+        strata_json_text(ctx, &json, NULL, r->config->cluster.features[f]);
+    strata_json_close(ctx, &json);
+    add_clusters(ctx, &json, r);
+    strata_json_open(ctx, &json, "limited", '{');
+    for (int32_t f = 0; f < r->scaler->d; f++)
+        strata_json_integer(ctx, &json, r->config->cluster.features[f], r->scaler->limited[f]);
+    strata_json_close(ctx, &json);
+    add_timings(ctx, &json, r);
+    strata_json_integer(ctx, &json, "ranks", c->ranks);
+    strata_json_integer(ctx, &json, "peak_memory_bytes", c->peak_memory);
+    strata_json_close(ctx, &json);
+    strata_status rc = strata_json_write(ctx, &json, path);
     strata_json_release(&json);
     return rc;
 }

@@ -34,12 +34,14 @@ static strata_status add_root(strata_context *ctx, strata_output *out, const str
     STRATA_TRY(strata_output_add_text(ctx, out, "/", "how_to_load", how_to_load));
     if (r->population)
         strata_day_format(r->population->as_of, day);
-    STRATA_TRY(strata_output_add_text(ctx, out, "/", "as_of", day));
+    STRATA_TRY(strata_output_add_text(ctx, out, "/", "as_of", r->rows ? r->rows->as_of : day));
     if (r->population)
         strata_day_format(r->population->window_start, day);
-    STRATA_TRY(strata_output_add_text(ctx, out, "/", "window_start", day));
-    if (r->population)
-        STRATA_TRY(strata_output_add_text(ctx, out, "/", "currency", r->population->currency));
+    STRATA_TRY(strata_output_add_text(ctx, out, "/", "window_start",
+                                      r->rows ? r->rows->window_start : day));
+    if (r->population || r->rows)
+        STRATA_TRY(strata_output_add_text(ctx, out, "/", "currency",
+                                          r->rows ? r->rows->currency : r->population->currency));
 done:
     return rc;
 }
@@ -79,10 +81,25 @@ typedef struct cluster_names {
     char (*text)[NAME_ROOM]; /* [4 d]: name, long name, scaled name, its long name */
 } cluster_names;
 
-static void name_clusters(const strata_config *config, int32_t d, cluster_names *names)
+/* The unit of feature f in its original form. */
+static const char *units_of(const strata_result *r, int32_t f)
 {
+    strata_column column = strata_column_find(r->config->cluster.features[f]);
+    if (r->rows)
+        return r->rows->features[f].units;
+    return column < STRATA_COLUMN_COUNT ? strata_column_table()[column].units : "1";
+}
+
+static void name_clusters(const strata_result *r, int32_t d, cluster_names *names)
+{
+    const strata_config *config = r->config;
+    bool by_money = !r->rows;
+    for (int32_t f = 0; f < d; f++)
+        by_money = by_money || strcmp(config->cluster.features[f], "monetary") == 0;
     names->fields[0] = (strata_field){.name = "cluster_id", .type = STRATA_I16, .units = "1",
-                                      .long_name = "Cluster, by falling mean monetary"};
+                                      .long_name = by_money
+                                                       ? "Cluster, by falling mean monetary"
+                                                       : "Cluster, by falling mean of the first feature"};
     names->fields[1] = (strata_field){.name = "users", .type = STRATA_I64, .units = "1",
                                       .long_name = "Users in the cluster"};
     names->fields[2] =
@@ -90,9 +107,7 @@ static void name_clusters(const strata_config *config, int32_t d, cluster_names 
                        .long_name = "Sum of squared distances to the centre, in scaled units"};
     for (int32_t f = 0; f < d; f++) {
         const char *feature = config->cluster.features[f];
-        strata_column column = strata_column_find(feature);
-        const char *units =
-            column < STRATA_COLUMN_COUNT ? strata_column_table()[column].units : "1";
+        const char *units = units_of(r, f);
         char(*text)[NAME_ROOM] = names->text + 4 * (int64_t)f;
         snprintf(text[0], NAME_ROOM, "%.90s_center", feature);
         snprintf(text[1], NAME_ROOM, "Centre of the cluster in %.60s", feature);
@@ -130,7 +145,7 @@ static strata_status add_clusters(strata_context *ctx, strata_output *out, const
     strata_table *table = NULL;
     STRATA_TRY(strata_alloc(ctx, CLUSTER_FIXED + 2 * d, sizeof *names.fields, &names.fields));
     STRATA_TRY(strata_alloc(ctx, 4 * d, sizeof *names.text, &names.text));
-    name_clusters(r->config, d, &names);
+    name_clusters(r, d, &names);
     STRATA_TRY(strata_table_create(ctx, "/clusters", r->clustering->k, names.fields,
                                    CLUSTER_FIXED + 2 * d, &table));
     fill_clusters(r, table);
@@ -244,6 +259,7 @@ static strata_status add_local_parts(strata_context *ctx, strata_output *out,
     STRATA_TRY(result_add_tests(ctx, out, r));
     STRATA_TRY(result_add_gates(ctx, out, r));
     STRATA_TRY(result_add_iterations(ctx, out, r));
+    STRATA_TRY(result_add_selection(ctx, out, r));
     STRATA_TRY(result_add_quality(ctx, out, r));
     STRATA_TRY(result_add_dictionaries(ctx, out, r));
 done:

@@ -11,6 +11,7 @@ strata_status result_add_crosstabs(strata_context *ctx, strata_output *out, cons
 strata_status result_add_tests(strata_context *ctx, strata_output *out, const strata_result *r);
 strata_status result_add_gates(strata_context *ctx, strata_output *out, const strata_result *r);
 strata_status result_add_iterations(strata_context *ctx, strata_output *out, const strata_result *r);
+strata_status result_add_selection(strata_context *ctx, strata_output *out, const strata_result *r);
 strata_status result_add_quality(strata_context *ctx, strata_output *out, const strata_result *r);
 strata_status result_add_dictionaries(strata_context *ctx, strata_output *out,
                                       const strata_result *r);

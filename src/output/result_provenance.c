@@ -88,16 +88,16 @@ done:
 }
 
 static strata_status add_inputs(strata_context *ctx, strata_output *out,
-                                const strata_population *population)
+                                const strata_input_file *inputs, int32_t n)
 {
     strata_status rc = STRATA_OK;
     int32_t widths[4] = {0, 0, 0, 32};
     strata_table *table = NULL;
-    for (int32_t i = 0; i < population->n_inputs; i++)
-        widths[0] = result_widest(widths[0], population->inputs[i].path);
-    STRATA_TRY(schema_create(ctx, "/provenance/inputs", population->n_inputs, widths, &table));
-    for (int32_t i = 0; i < population->n_inputs; i++) {
-        const strata_input_file *input = &population->inputs[i];
+    for (int32_t i = 0; i < n; i++)
+        widths[0] = result_widest(widths[0], inputs[i].path);
+    STRATA_TRY(schema_create(ctx, "/provenance/inputs", n, widths, &table));
+    for (int32_t i = 0; i < n; i++) {
+        const strata_input_file *input = &inputs[i];
         strata_table_text(table, 0, i, input->path);
         strata_table_integer(table, 1, i, input->bytes);
         strata_table_integer(table, 2, i, input->rows);
@@ -137,8 +137,9 @@ strata_status result_add_provenance(strata_context *ctx, strata_output *out, con
     h5_begin();
     STRATA_TRY(list_hosts(ctx, &hosts));
     local = add_texts(ctx, out, r, hosts);
-    if (local == STRATA_OK && r->population)
-        local = add_inputs(ctx, out, r->population);
+    if (local == STRATA_OK && (r->population || r->rows))
+        local = add_inputs(ctx, out, r->rows ? r->rows->inputs : r->population->inputs,
+                           r->rows ? r->rows->n_inputs : r->population->n_inputs);
     if (local == STRATA_OK)
         local = add_timings(ctx, out, r);
     STRATA_AGREE(ctx, local);

@@ -160,6 +160,34 @@ done:
     return rc;
 }
 
+strata_status result_add_selection(strata_context *ctx, strata_output *out, const strata_result *r)
+{
+    strata_status rc = STRATA_OK;
+    const strata_k_selection *s = r->selection;
+    strata_table *table = NULL;
+    if (!s)
+        return STRATA_OK;
+    STRATA_TRY(schema_create(ctx, "/k_selection", s->n, NULL, &table));
+    for (int32_t i = 0; i < s->n; i++) {
+        const strata_k_row *row = &s->rows[i];
+        const double reals[] = {row->inertia,    row->calinski_harabasz,
+                                row->davies_bouldin, row->simplified_silhouette,
+                                row->silhouette, row->silhouette_error,
+                                row->stability};
+        strata_table_integer(table, 0, i, row->k);
+        for (int32_t c = 0; c < 7; c++)
+            strata_table_real(table, 1 + c, i, reals[c]);
+        strata_table_integer(table, 8, i, row->smallest);
+        strata_table_integer(table, 9, i, row->eligible);
+        strata_table_integer(table, 10, i, row->chosen);
+    }
+    STRATA_TRY(strata_output_add_table(ctx, out, &table));
+    STRATA_TRY(strata_output_add_text(ctx, out, "/k_selection", "reason", s->reason));
+done:
+    strata_table_destroy(&table);
+    return rc;
+}
+
 /* ---- quality --------------------------------------------------------------------------------- */
 
 enum { QUALITY_LIMIT = 8 + STRATA_REJECT_COUNT + STRATA_DROP_COUNT + 64, QUALITY_TEXT = 96 };
@@ -171,6 +199,7 @@ typedef struct quality {
         const char *action;
     } row[QUALITY_LIMIT];
     int32_t n;
+    const char *source; /* what the rows are */
 } quality;
 
 static void note(quality *q, const char *rule, int64_t rows, int64_t of, const char *action)
@@ -178,7 +207,7 @@ static void note(quality *q, const char *rule, int64_t rows, int64_t of, const c
     if (q->n == QUALITY_LIMIT)
         return;
     snprintf(q->row[q->n].rule, QUALITY_TEXT, "%s", rule);
-    snprintf(q->row[q->n].source, QUALITY_TEXT, "transactions");
+    snprintf(q->row[q->n].source, QUALITY_TEXT, "%s", q->source);
     q->row[q->n].rows = rows;
     q->row[q->n].of = of;
     q->row[q->n++].action = action;
@@ -221,12 +250,18 @@ strata_status result_add_quality(strata_context *ctx, strata_output *out, const 
     int32_t widths[5] = {0};
     strata_table *table = NULL;
     quality *q = NULL;
-    if (!r->population)
+    if (!r->population && !r->rows)
         return STRATA_OK;
     STRATA_TRY(strata_calloc(ctx, 1, sizeof *q, &q));
-    note_accounting(q, r->config, &r->population->accounting);
+    q->source = r->population ? "transactions" : "rows";
+    if (r->population)
+        note_accounting(q, r->config, &r->population->accounting);
+    else
+        note(q, "read", r->rows->n, r->rows->n, "read");
     if (r->scaler && r->scaler->limited)
-        note_limited(q, r->config, r->scaler, strata_partition_global(&r->population->partition));
+        note_limited(q, r->config, r->scaler,
+                     r->population ? strata_partition_global(&r->population->partition)
+                                   : r->rows->n);
     for (int32_t i = 0; i < q->n; i++) {
         widths[0] = result_widest(widths[0], q->row[i].rule);
         widths[1] = result_widest(widths[1], q->row[i].source);

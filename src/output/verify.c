@@ -47,12 +47,19 @@ done:
     return rc;
 }
 
+/* What tells the rows of /users apart: keys, or, of a table that had none, row numbers. */
+static const manifest_entry *identity_column(const strata_reader *reader)
+{
+    const manifest_entry *keys = manifest_find(&reader->content, "/users/user_key");
+    return keys ? keys : manifest_find(&reader->content, "/users/row");
+}
+
 static strata_status check_users(strata_context *ctx, const strata_reader *reader)
 {
     strata_status rc = STRATA_OK;
     const strata_column_info *columns = strata_column_table();
     char path[256];
-    if (!manifest_find(&reader->content, "/users/user_key"))
+    if (!identity_column(reader))
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: /users/user_key is missing", reader->path);
     for (int c = 0; c < STRATA_COLUMN_COUNT; c++) {
         snprintf(path, sizeof path, "/users/%s", columns[c].name);
@@ -153,7 +160,7 @@ strata_status strata_verify(strata_context *ctx, const char *path, strata_verdic
     STRATA_TRY(check_structure(ctx, reader));
     STRATA_TRY(check_data(ctx, reader, &verdict.data_sets));
     STRATA_TRY(check_digests(ctx, reader, verdict.digest));
-    verdict.users = manifest_find(&reader->content, "/users/user_key")->rows;
+    verdict.users = identity_column(reader)->rows;
     verdict.bytes = reader->bytes;
     *out = verdict;
 done:
