@@ -27,11 +27,6 @@ void strata_pseudonymiser_destroy(strata_pseudonymiser **pseudonymiser);
 void strata_pseudonym(const strata_pseudonymiser *pseudonymiser, const char *id, int64_t length,
                       uint8_t out[16]);
 
-/* The same for many ids [count] with their lengths: about 0.05 us each, where they have 1..128 bytes.
- * Not collective, thread-compatible. */
-void strata_pseudonym_many(const strata_pseudonymiser *pseudonymiser, const char *const *ids,
-                           const int64_t *lengths, int64_t count, uint8_t (*out)[16]);
-
 /* 16 hex digits that identify the key without giving it away (keyed hash of a fixed text); "" in plain
  * mode. Borrowed. Not collective. */
 const char *strata_pseudonymiser_key_id(const strata_pseudonymiser *pseudonymiser);

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/blake2b.h"
 #include "strata/io.h"
 #include "strata/memory.h"
 
@@ -129,7 +128,6 @@ strata_status strata_pseudonymiser_from_key(strata_context *ctx, strata_key **ke
         if (!p->core_changed)
             strata_log(ctx, STRATA_LOG_WARNING, "core dumps could not be turned off");
     }
-    strata_blake2b_start(p->key->bytes, p->key->length, p->key->state);
     sodium_mprotect_readonly(p->key);
     *out = p;
     return STRATA_OK;
@@ -152,20 +150,6 @@ void strata_pseudonym(const strata_pseudonymiser *pseudonymiser, const char *id,
     const strata_key *key = pseudonymiser->key;
     crypto_generichash(out, 16, (const uint8_t *)id, (unsigned long long)length,
                        key->length ? key->bytes : NULL, (size_t)key->length);
-}
-
-void strata_pseudonym_many(const strata_pseudonymiser *pseudonymiser, const char *const *ids,
-                           const int64_t *lengths, int64_t count, uint8_t (*out)[16])
-{
-    const strata_blake2b hash = {.state = pseudonymiser->key->state,
-                                 .keyed = pseudonymiser->key->length > 0};
-    for (int64_t first = 0, end = 0; first < count; first = end) {
-        while (end < count && lengths[end] >= 1 && lengths[end] <= STRATA_BLAKE2B_BLOCK)
-            end++;
-        strata_blake2b_many(&hash, ids + first, lengths + first, end - first, out + first);
-        for (; end < count && (lengths[end] < 1 || lengths[end] > STRATA_BLAKE2B_BLOCK); end++)
-            strata_pseudonym(pseudonymiser, ids[end], lengths[end], out[end]);
-    }
 }
 
 const char *strata_pseudonymiser_key_id(const strata_pseudonymiser *pseudonymiser)

@@ -11,11 +11,10 @@ enum {
     STRATA_KEY_MAX = 64 /* bytes of a BLAKE2b key */
 };
 
-/* The BLAKE2b key as it travels between ranks, and what is made of it; plain data, to be wiped. */
+/* The BLAKE2b key as it travels between ranks; plain data, to be wiped. */
 typedef struct strata_key {
     int32_t length; /* 0 in plain mode */
     uint8_t bytes[STRATA_KEY_MAX];
-    uint64_t state[8]; /* see blake2b.h; set by strata_pseudonymiser_from_key */
 } strata_key;
 
 /* Room for one strata_key that is locked into memory where the system allows it. Freed by

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "base/blake2b.h"
 #include "strata/hash.h"
 
 static void content_hashes(void **state)
@@ -60,36 +59,6 @@ static void library_answers(void **state)
     assert_string_equal(sodium_bin2hex(digits, sizeof digits, out, 64),
                         "10ebb67700b1868efb4417987acf4690ae9d972fb7a590c2f02871799aaa4786"
                         "b5e996e8f0f4eb981fc214b005f42d2ff4233499391653df7aefcbc13fc51568");
-}
-
-/* Every variant of the eight-lane BLAKE2b against the library. */
-static void blake2b_variants(void **state)
-{
-    char text[STRATA_BLAKE2B_BLOCK];
-    const char *ids[STRATA_BLAKE2B_BLOCK];
-    int64_t lengths[STRATA_BLAKE2B_BLOCK];
-    uint8_t got[STRATA_BLAKE2B_BLOCK][16], expected[16], key[64];
-    (void)state;
-    assert_true(sodium_init() >= 0);
-    for (int i = 0; i < STRATA_BLAKE2B_BLOCK; i++) {
-        text[i] = (char)(i * 37 + 11);
-        ids[i] = text;
-        lengths[i] = i + 1;
-    }
-    for (int i = 0; i < 64; i++)
-        key[i] = (uint8_t)(200 - i);
-    for (int key_length = 0; key_length <= 64; key_length += 16)
-        for (int variant = STRATA_BLAKE2B_BEST; variant <= STRATA_BLAKE2B_AVX512; variant++) {
-            uint64_t chain[8];
-            strata_blake2b_start(key, key_length, chain);
-            strata_blake2b hash = {.state = chain, .keyed = key_length > 0, .variant = variant};
-            strata_blake2b_many(&hash, ids, lengths, STRATA_BLAKE2B_BLOCK, got);
-            for (int i = 0; i < STRATA_BLAKE2B_BLOCK; i++) {
-                crypto_generichash(expected, 16, (const uint8_t *)text, (size_t)lengths[i],
-                                   key_length ? key : NULL, (size_t)key_length);
-                assert_memory_equal(got[i], expected, 16);
-            }
-        }
 }
 
 /* Known-answer file of Random123; words 0 and 1 of each block. */
@@ -188,7 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(content_hashes),   cmocka_unit_test(hexadecimal),
         cmocka_unit_test(library_answers),  cmocka_unit_test(philox_answers),
-        cmocka_unit_test(blake2b_variants), cmocka_unit_test(frozen_values),
+        cmocka_unit_test(frozen_values),
         cmocka_unit_test(uniform),          cmocka_unit_test(independent),
         cmocka_unit_test(avalanche),
     };

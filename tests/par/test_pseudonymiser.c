@@ -99,52 +99,6 @@ static void plain(void **state)
     strata_pseudonymiser_destroy(&p);
 }
 
-/* The many at once are what the library says of each one, for every length and number. */
-static void check_many(const strata_pseudonymiser *p)
-{
-    enum { MOST = 300 };
-    static char text[MOST + 1][MOST + 1];
-    static const char *ids[MOST + 1];
-    static int64_t lengths[MOST + 1];
-    static uint8_t got[MOST + 2][16];
-    for (int i = 0; i <= MOST; i++) {
-        for (int c = 0; c < i; c++)
-            text[i][c] = (char)strata_random_bits(1, STRATA_RANDOM_TEST, (uint64_t)i, (uint64_t)c);
-        ids[i] = text[i];
-        lengths[i] = i;
-    }
-    for (int first = 0; first <= MOST; first += first < 10 ? 1 : 61)
-        for (int n = 0; first + n <= MOST + 1; n += n < 20 ? 1 : 37) {
-            memset(got, 0x5a, sizeof got);
-            strata_pseudonym_many(p, ids + first, lengths + first, n, got);
-            for (int i = 0; i < n; i++) {
-                uint8_t expected[16];
-                strata_pseudonym(p, ids[first + i], lengths[first + i], expected);
-                assert_memory_equal(got[i], expected, 16);
-            }
-            for (int i = 0; i < 16; i++)
-                assert_int_equal(got[n][i], 0x5a);
-        }
-}
-
-static void many(void **state)
-{
-    char key[STRATA_KEY_MAX + 1];
-    (void)state;
-    memset(key, 'q', sizeof key);
-    for (size_t n = 32; n <= sizeof key; n += 11) {
-        strata_pseudonymiser *p = NULL;
-        write_file(key, n, 0600);
-        assert_int_equal(create(STRATA_PRIVACY_KEYED, path, &p), STRATA_OK);
-        check_many(p);
-        strata_pseudonymiser_destroy(&p);
-    }
-    strata_pseudonymiser *p = NULL;
-    assert_int_equal(create(STRATA_PRIVACY_PLAIN, NULL, &p), STRATA_OK);
-    check_many(p);
-    strata_pseudonymiser_destroy(&p);
-}
-
 static void refuse(char *file, const char *said)
 {
     strata_pseudonymiser *p = NULL;
@@ -192,8 +146,7 @@ static void bad_keys(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keyed), cmocka_unit_test(long_key), cmocka_unit_test(plain),
-        cmocka_unit_test(many),  cmocka_unit_test(bad_keys),
+        cmocka_unit_test(keyed), cmocka_unit_test(long_key), cmocka_unit_test(plain),  cmocka_unit_test(bad_keys),
     };
     MPI_Init(&argc, &argv);
     if (strata_context_init(&ctx, MPI_COMM_WORLD) != STRATA_OK)
