@@ -21,14 +21,16 @@ static const strata_option options[] = {
     {"--truth-clusters", 0, STRATA_OPTION_INT64, "K", "groups of the blobs (default 8)", .low = 1,
      .high = 1e9},
     {"--seed", 0, STRATA_OPTION_UINT64, "N", "of points and seedings (default 1)"},
-    {"--input", 'i', STRATA_OPTION_TEXT, "FILE", "a table of an HDF5 file instead of generated points"},
-    {"--table", 0, STRATA_OPTION_TEXT, "PATH", "the table's group (default /users)"},
-    {"--features", 0, STRATA_OPTION_LIST, "A,B,C",
-     "its columns (default recency_days,frequency,monetary)"},
-    {"--transform", 0, STRATA_OPTION_WORD, "T", "of the file's columns: none or log1p (default)",
-     .words = "none|log1p"},
+    {"--input", 'i', STRATA_OPTION_MANY, "PATH",
+     "instead of generated points: a result or another HDF5 file, or text files of numbers",
+     .config_key = "input.files"},
+    {"--table", 0, STRATA_OPTION_TEXT, "/GROUP", "table of an HDF5 file (default /users)"},
+    {"--features", 0, STRATA_OPTION_LIST, "A,B,C", "its columns (default as of strata cluster)",
+     .config_key = "cluster.features"},
+    {"--transform", 0, STRATA_OPTION_WORD, "T", "of these columns: none or log1p (default)",
+     .config_key = "cluster.transform", .words = "none|log1p"},
     {"--scale", 0, STRATA_OPTION_WORD, "S", "none, zscore (default) or robust",
-     .words = "none|zscore|robust"},
+     .config_key = "cluster.scale", .words = "none|zscore|robust"},
     {"--variants", 0, STRATA_OPTION_LIST, "V,W", "default: all and auto; lloyd always comes first"},
     {"--seedings", 0, STRATA_OPTION_LIST, "S,T",
      "kmeans_parallel (default), kmeans_plus_plus, random"},
@@ -155,23 +157,17 @@ done:
 static strata_status read_plan(strata_context *ctx, const strata_command_line *line,
                                bench_plan *out)
 {
-    static const char *const usual[] = {"recency_days", "frequency", "monetary"};
     strata_status rc = STRATA_OK;
-    const char *scale = strata_option_text(line, "--scale", "zscore");
+    int32_t n_inputs = 0;
+    const char *const *inputs = strata_option_list(line, "--input", &n_inputs);
     bench_plan plan = {
         .data = strata_option_text(line, "--data", "blobs"),
         .points = strata_option_int64(line, "--points", 1000000),
         .d = (int32_t)strata_option_int64(line, "--dim", 3),
         .truth = (int32_t)strata_option_int64(line, "--truth-clusters", 8),
         .seed = strata_option_uint64(line, "--seed", 1),
-        .input = strata_option_text(line, "--input", NULL),
+        .input = n_inputs > 0 ? inputs[0] : NULL,
         .table = strata_option_text(line, "--table", "/users"),
-        .transform = strcmp(strata_option_text(line, "--transform", "log1p"), "none") == 0
-                         ? STRATA_TRANSFORM_NONE
-                         : STRATA_TRANSFORM_LOG1P,
-        .scale = strcmp(scale, "none") == 0     ? STRATA_SCALE_NONE
-                 : strcmp(scale, "robust") == 0 ? STRATA_SCALE_ROBUST
-                                                : STRATA_SCALE_ZSCORE,
         .iterations = (int32_t)strata_option_int64(line, "--iterations", 20),
         .after = (int32_t)strata_option_int64(line, "--after", 1),
         .repetitions = (int32_t)strata_option_int64(line, "--repetitions", 5),
@@ -179,17 +175,10 @@ static strata_status read_plan(strata_context *ctx, const strata_command_line *l
         .sweep = strata_option_flag(line, "--sweep"),
         .kernel = strata_option_text(line, "--kernel", "auto"),
     };
-    plan.features = strata_option_list(line, "--features", &plan.n_features);
-    if (!plan.features) {
-        plan.features = usual;
-        plan.n_features = 3;
-    }
     STRATA_TRY(read_lists(ctx, line, &plan));
     STRATA_TRY(read_variants(ctx, line, &plan));
     if (!strata_cluster_kernel(plan.kernel))
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--kernel %s: not for this processor", plan.kernel);
-    if (plan.n_features > STRATA_FEATURES_MAX)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--features: at most %d", STRATA_FEATURES_MAX);
     *out = plan;
 done:
     return rc;
@@ -268,16 +257,13 @@ static strata_status run_on(strata_context *ctx, const bench_plan *plan, const c
                             bool force, bench_report *report)
 {
     strata_status rc = STRATA_OK;
-    strata_points points = {0};
-    strata_partition partition = {0};
-    const bool silent = ctx->quiet;
-    STRATA_TRY(bench_data_make(ctx, plan, &points, &partition));
+    bench_data data = {0};
+    STRATA_TRY(bench_data_make(ctx, plan, &data));
     if (export_path)
-        STRATA_TRY(bench_data_export(ctx, &points, &partition, export_path, force));
-    STRATA_TRY(run_cases(ctx, plan, &points, report, silent));
+        STRATA_TRY(bench_data_export(ctx, &data, export_path, force));
+    STRATA_TRY(run_cases(ctx, plan, &data.points, report, ctx->quiet));
 done:
-    strata_points_release(&points);
-    strata_partition_release(&partition);
+    bench_data_release(&data);
     return rc;
 }
 
@@ -353,8 +339,14 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     strata_status rc = STRATA_OK;
     bench_plan plan = {0};
     bench_report report = {0};
+    strata_config config = {0};
+    bool finished = false;
     const char *export_path = strata_option_text(line, "--export", NULL);
     STRATA_AGREE(ctx, read_plan(ctx, line, &plan));
+    if (plan.input) {
+        STRATA_TRY(strata_command_config(ctx, line, &config, &finished));
+        plan.config = &config;
+    }
     if (strcmp(strata_option_text(line, "--json", ""), "-") == 0 ||
         strcmp(strata_option_text(line, "--csv", ""), "-") == 0)
         ctx->quiet = true; /* nothing else on the screen */
@@ -371,12 +363,13 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     STRATA_AGREE(ctx, ctx->rank == 0 ? write_files(ctx, line, &plan, &report) : STRATA_OK);
 done:
     bench_report_release(&report);
+    strata_config_release(&config);
     return rc;
 }
 
 const strata_command strata_command_bench = {
     .name = "bench",
-    .usage = "[--points N --dim D | -i FILE] [-k K,L] [--variants V,W] [options]",
+    .usage = "[--points N --dim D | -i PATH] [-k K,L] [--variants V,W] [options]",
     .summary = "K-means variants side by side, and whether they agree to the last bit",
     .details =
         "Every variant walks from the same start for the same iterations; rounds over the variants\n"

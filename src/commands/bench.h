@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "command.h"
+#include "feature_table.h"
 
 #include "strata/cluster.h"
 #include "strata/context.h"
@@ -20,11 +21,8 @@ typedef struct bench_plan {
     int64_t points;   /* generated rows */
     int32_t d, truth; /* features and groups of the generated data */
     uint64_t seed;
-    const char *input, *table; /* a file instead of generated data; NULL = none */
-    const char *const *features;
-    int32_t n_features;
-    strata_transform transform;
-    strata_scale scale;
+    strata_config *config;    /* how to read a file instead; NULL = generated points. Borrowed */
+    const char *input, *table; /* the first of its files, the table of an HDF5 file */
     const char *variants[BENCH_VARIANTS]; /* lloyd first: all others are measured against it */
     const char *seedings[BENCH_SEEDINGS];
     int32_t k[BENCH_KS], ranks[BENCH_RANKS];
@@ -96,15 +94,23 @@ typedef struct bench_report {
     bool failed;         /* an exact variant or a rank count gave other bits */
 } bench_report;
 
-/* Collective. The points of this context's ranks: generated ones are a function of seed and row alone.
- * *partition is owned by the caller, like the points. */
-strata_status bench_data_make(strata_context *ctx, const bench_plan *plan, strata_points *points,
-                              strata_partition *partition) STRATA_MUST_USE;
+/* The points of a context's ranks, and what they borrow from. */
+typedef struct bench_data {
+    strata_points points;
+    strata_partition partition;
+    feature_source source; /* of a file */
+    feature_table table;
+} bench_data;
+
+/* Collective. Generated points are a function of seed and row alone; those of a file are scaled and keyed
+ * as in strata cluster. out is zeroed by the caller and released in every case. */
+strata_status bench_data_make(strata_context *ctx, const bench_plan *plan,
+                              bench_data *out) STRATA_MUST_USE;
+void bench_data_release(bench_data *data);
 
 /* Collective. Writes the points as the table /points: columns x1..xd, float64, in scaled units (grid
  * steps times 2^step_exponent, so that --scale none reads the very same points back). */
-strata_status bench_data_export(strata_context *ctx, const strata_points *points,
-                                const strata_partition *partition, const char *path,
+strata_status bench_data_export(strata_context *ctx, const bench_data *data, const char *path,
                                 bool force) STRATA_MUST_USE;
 
 /* Collective. Bytes per second that all ranks read together, best of several passes. */

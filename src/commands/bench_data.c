@@ -8,7 +8,6 @@
 #include "strata/memory.h"
 #include "strata/output.h"
 #include "strata/par.h"
-#include "strata/text.h"
 
 static double uniform(uint64_t seed, uint64_t row, uint64_t round)
 {
@@ -114,93 +113,54 @@ done:
     return rc;
 }
 
-/* This rank's part of the named columns. */
-static strata_status read_columns(strata_context *ctx, const bench_plan *plan,
-                                  strata_reader *reader, const strata_points *rows, double *values)
+/* Collective. The rows of a file as strata cluster takes them. */
+static strata_status read_file(strata_context *ctx, const bench_plan *plan, bench_data *out)
 {
     strata_status rc = STRATA_OK;
-    for (int32_t f = 0; f < plan->n_features; f++) {
-        strata_text path = {0};
-        STRATA_TRY(strata_text_addf(ctx, &path, "%s/%s", plan->table, plan->features[f]));
-        rc = strata_reader_reals(ctx, reader, path.bytes,
-                                 strata_partition_first(rows->partition, ctx->rank), rows->n_local,
-                                 values + f * rows->n_local);
-        strata_free(&path.bytes);
-        STRATA_TRY(rc);
-    }
-done:
-    return rc;
-}
-
-static strata_status open_table(strata_context *ctx, const bench_plan *plan, strata_reader **reader,
-                                int64_t *rows)
-{
-    strata_status rc = STRATA_OK;
-    const strata_table_view *view = NULL;
-    STRATA_TRY(strata_reader_open(ctx, plan->input, STRATA_READ_TABLE, plan->table, reader));
-    STRATA_TRY(strata_reader_table(ctx, *reader, plan->table, &view));
-    *rows = view->rows;
-done:
-    return rc;
-}
-
-/* Collective. The rows in blocks over the ranks, scaled as the options say. */
-static strata_status read_file(strata_context *ctx, const bench_plan *plan,
-                               strata_partition *partition, strata_points *out)
-{
-    strata_status rc = STRATA_OK;
-    strata_reader *reader = NULL;
     strata_scaler scaler = {0};
-    strata_points p = {.partition = partition, .d = plan->n_features};
-    double *values = NULL;
-    const double *column[STRATA_FEATURES_MAX];
-    int64_t rows = 0;
-    STRATA_AGREE(ctx, open_table(ctx, plan, &reader, &rows));
-    STRATA_AGREE(ctx, strata_partition_blocks(ctx, rows, 64, partition));
-    p.n_local = strata_partition_local(partition, ctx->rank);
-    STRATA_AGREE(ctx, strata_alloc(ctx, p.n_local * plan->n_features, sizeof *values, &values));
-    STRATA_AGREE(ctx, read_columns(ctx, plan, reader, &p, values));
-    for (int32_t f = 0; f < plan->n_features; f++)
-        column[f] = values + f * p.n_local;
-    STRATA_TRY(strata_scaler_fit(ctx, p.n_local, plan->n_features, column, plan->transform,
-                                 plan->scale, &scaler));
-    STRATA_TRY(strata_scaler_apply(ctx, &scaler, p.n_local, column, &p));
-    p.partition = partition;
-    *out = p;
-    p = (strata_points){0};
+    const strata_config *config = plan->config;
+    out->source.table = plan->table;
+    STRATA_TRY(feature_source_open(ctx, plan->config, &out->source));
+    STRATA_TRY(feature_table_read(ctx, config, &out->source, &out->table));
+    STRATA_TRY(strata_scaler_fit_set(ctx, &out->table.set, config->cluster.transform,
+                                     config->cluster.scale, &scaler));
+    STRATA_TRY(strata_scaler_apply_set(ctx, &scaler, &out->table.set, &out->points));
+    out->points.key64 = out->table.key64;
 done:
-    strata_reader_close(&reader);
-    strata_free(&values);
     strata_scaler_release(&scaler);
-    strata_points_release(&p);
     return rc;
 }
 
-strata_status bench_data_make(strata_context *ctx, const bench_plan *plan, strata_points *points,
-                              strata_partition *partition)
+strata_status bench_data_make(strata_context *ctx, const bench_plan *plan, bench_data *out)
 {
     strata_status rc = STRATA_OK;
-    strata_points made = {0};
-    if (plan->input)
-        return read_file(ctx, plan, partition, points);
-    STRATA_TRY(generate(ctx, plan, &made));
-    STRATA_TRY(strata_partition_gather(ctx, made.n_local, partition));
-    made.partition = partition;
-    *points = made;
-    made = (strata_points){0};
+    if (plan->config)
+        STRATA_TRY(read_file(ctx, plan, out));
+    else
+        STRATA_TRY(generate(ctx, plan, &out->points));
+    STRATA_TRY(strata_partition_gather(ctx, out->points.n_local, &out->partition));
+    out->points.partition = &out->partition;
 done:
-    strata_points_release(&made);
     return rc;
 }
 
-strata_status bench_data_export(strata_context *ctx, const strata_points *points,
-                                const strata_partition *partition, const char *path, bool force)
+void bench_data_release(bench_data *data)
+{
+    strata_points_release(&data->points);
+    strata_partition_release(&data->partition);
+    feature_table_release(&data->table);
+    feature_source_release(&data->source);
+}
+
+strata_status bench_data_export(strata_context *ctx, const bench_data *data, const char *path,
+                                bool force)
 {
     strata_status rc = STRATA_OK;
     strata_output *out = NULL;
     double *values = NULL;
     char names[STRATA_FEATURES_MAX][8];
     strata_field fields[STRATA_FEATURES_MAX];
+    const strata_points *points = &data->points;
     const int64_t n = points->n_local;
     STRATA_TRY(strata_output_create(ctx, path, force, 0, &out));
     STRATA_AGREE(ctx, strata_alloc(ctx, n * points->d, sizeof *values, &values));
@@ -215,7 +175,7 @@ strata_status bench_data_export(strata_context *ctx, const strata_points *points
                                    .units = "1",
                                    .values = values + f * n};
     }
-    STRATA_TRY(strata_output_add_distributed(ctx, out, "/points", partition, fields, points->d));
+    STRATA_TRY(strata_output_add_distributed(ctx, out, "/points", &data->partition, fields, points->d));
     STRATA_TRY(strata_output_publish(ctx, &out, NULL));
 done:
     strata_output_discard(ctx, &out);

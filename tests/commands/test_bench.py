@@ -82,6 +82,14 @@ def main():
     check(written["start"] == read["start"], "the file's points give the same start")
     check(written["variants"][0]["digest"] == read["variants"][1]["digest"], "and the same walk")
 
+    # numbers as text, on parts of the ranks
+    with open("p.csv", "w") as f:
+        f.write("a,b\n" + "".join(f"{i * i % 101},{i % 17}.5\n" for i in range(400)))
+    bench("-i", "p.csv", "-k", "3", "--ranks", "1,3", "--repetitions", 1, "--json", "f.json", ranks=3)
+    cases = load("f.json")["cases"]
+    check([(c["n"], c["d"]) for c in cases] == [(400, 2)] * 2, "the text file's shape")
+    check(cases[0]["variants"][0]["digest"] == cases[1]["variants"][0]["digest"], "a text file at 1 and 3 ranks")
+
     # a sweep
     bench("-n", 1200, "-k", "2..4", "--sweep", "--restarts", 2, "--repetitions", 1, "--json", "e1.json", ranks=1)
     bench("-n", 1200, "-k", "2..4", "--sweep", "--restarts", 2, "--repetitions", 2, "--json", "e2.json", ranks=2)
@@ -98,7 +106,7 @@ def main():
                   ["-k", "300"], ["--data", "none"], ["--features", "a", "-x"]):
         bench(*wrong, "-n", 100, ranks=2, expect=2)
     bench("-i", "none.h5", ranks=2, expect=5)
-    bench("-i", "p.h5", "--table", "/points", "--features", "x9", ranks=2, expect=5)
+    bench("-i", "p.h5", "--table", "/points", "--features", "x9", ranks=2, expect=2)
 
 
 if __name__ == "__main__":
