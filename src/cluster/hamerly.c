@@ -91,6 +91,7 @@ static void look(hamerly *self, const float *x, int64_t stride, const int32_t *r
     _Alignas(64) uint8_t found[STRATA_TILE];
     _Alignas(64) float two[2 * STRATA_TILE], margin[STRATA_TILE];
     uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
+    self->pass->distances += n * self->k;
     p->kernel->screen(&self->screen, x, stride, padded, offset, found, unsure, two);
     p->kernel->margins(&self->screen, x, stride, padded, offset, two, margin);
     for (int64_t q = 0; q < n; q++) {

@@ -237,24 +237,22 @@ static const strata_cluster_variant *variant_named(const char *name)
 }
 
 /* Collective. What the first repetition says about a variant. */
-static strata_status describe(strata_context *ctx, const strata_points *points, const bench_fit *fit,
-                              const bench_case *c, bench_cell *cell)
+static strata_status describe(strata_context *ctx, const bench_fit *fit, const bench_case *c,
+                              bench_cell *cell)
 {
     strata_status rc = STRATA_OK;
     const strata_clustering *r = &fit->result;
     const strata_cluster_variant *v = variant_named(r->variant);
-    int64_t counts[3] = {0, r->redecided_local, 0}; /* distances, redecided, passes not counted */
-    for (int64_t h = 0; h < r->n_history; h++) {
+    int64_t counts[2] = {0, r->redecided_local};
+    for (int64_t h = 0; h < r->n_history; h++)
         counts[0] += r->history[h].distances_local;
-        counts[2] += r->history[h].distances_local == 0 && points->n_local > 0;
-    }
-    STRATA_TRY(strata_par_allreduce_i64(ctx, counts, 3, STRATA_SUM));
+    STRATA_TRY(strata_par_allreduce_i64(ctx, counts, 2, STRATA_SUM));
     const double passes = (double)c->n * (double)r->n_history;
     const double per_rank = ceil((double)c->n / ctx->size);
     cell->ran = v ? v->name : r->variant;
     cell->exact = v ? v->exact : true;
     snprintf(cell->reason, sizeof cell->reason, "%s", r->reason);
-    cell->saved = counts[2] ? NAN : 1 - (double)counts[0] / (passes * c->k);
+    cell->saved = counts[0] == 0 ? NAN : 1 - (double)counts[0] / (passes * c->k);
     cell->redecided = (double)counts[1] / passes;
     cell->bytes = r->allreduce_bytes;
     cell->calls = r->allreduce_calls;
@@ -290,7 +288,7 @@ static strata_status measure_once(strata_context *ctx, const bench_plan *plan,
     cell->inertia = fit.result.inertia;
     if (first) {
         int64_t first_row = strata_partition_first(points->partition, ctx->rank);
-        STRATA_TRY(describe(ctx, points, &fit, c, cell));
+        STRATA_TRY(describe(ctx, &fit, c, cell));
         STRATA_TRY(take_digest(ctx, first_row, points->n_local, &fit.result, cell->digest));
     }
     if (reference->labels) {

@@ -101,6 +101,24 @@ def main():
     done = bench("-n", 500, "-k", 3, "--variants", "auto", "--repetitions", 1, "--json", "-")
     check(len(json.loads(done.stdout)["cases"][0]["variants"]) == 2, "JSON on the screen")
 
+    # the job script, with mpirun in the place of srun
+    source = os.environ["STRATA_SOURCE"]
+    env = dict(os.environ, STRATA_JOB_LAUNCHER="mpirun", STRATA_JOB_PROGRAM=STRATA, STRATA_JOB_FOLDER=f"{source}/jobs",
+               STRATA_JOB_SITE=f"{source}/jobs/site/local.sh")
+    script = ["bash", f"{source}/jobs/benchmark.sbatch"]
+    subprocess.run([*script, "job", "-n", "400", "-k", "3", "--repetitions", "1"], env=env, check=True, timeout=120,
+                   stdout=subprocess.DEVNULL)
+    load("job.json")
+    check(subprocess.run(script, env=env, capture_output=True).returncode == 2, "the job script without a name")
+
+    # what the cost model makes of it: half of the points on a rank take half of the time
+    model = subprocess.run([sys.executable, f"{source}/benchmarks/cost_model.py", "job.json", "--ranks", "1,2", "--latency",
+                            "0", "--network", "1e300", "--json", "model.json"], capture_output=True, text=True)
+    check(model.returncode == 0, f"the cost model: {model.stderr}")
+    with open("model.json") as f:
+        one, two = json.load(f)
+    check(abs(one["iteration_seconds"] / two["iteration_seconds"] - 2) < 1e-9, "the cost model scales")
+
     # mistakes
     for wrong in (["--variants", "quick"], ["-k", "0"], ["-k", "5..2"], ["--ranks", "4"], ["--seedings", "luck"],
                   ["-k", "300"], ["--data", "none"], ["--features", "a", "-x"]):
