@@ -140,38 +140,47 @@ done:
     return rc;
 }
 
+/* Rank 0: room for the chunks of any rank, one at a time, before anybody sends: later there is no way
+ * to say that memory is short. */
+static strata_status make_room(strata_context *ctx, const big_writer *w, const output_column *column,
+                               chunks *room, int64_t *capacity)
+{
+    strata_status rc = STRATA_OK;
+    int64_t raw = STRATA_BLOCK_ROWS * column->width, most = 0;
+    for (int r = 0; r < ctx->size; r++) {
+        int64_t n = manifest_blocks(strata_partition_local(&w->blocks, r));
+        most = n > most ? n : most;
+    }
+    STRATA_TRY(strata_alloc(ctx, most, sizeof *room->sizes, &room->sizes));
+    STRATA_TRY(strata_alloc(ctx, most, sizeof *room->filters, &room->filters));
+    *capacity = raw + raw / 64 + 4096; /* deflate grows what it cannot compress by less */
+    STRATA_TRY(strata_alloc(ctx, *capacity, 1, &room->bytes));
+done:
+    return rc;
+}
+
 /* Receives the chunks of a rank one by one and puts them into the file. After a failure it goes on
  * receiving, so that the sender gets away. */
 static strata_status receive_chunks(strata_context *ctx, const big_writer *w, hid_t set,
-                                    const output_column *column, int rank, strata_status before)
+                                    const output_column *column, int rank, const chunks *room,
+                                    int capacity, strata_status before)
 {
     strata_status rc = STRATA_OK, local = before;
     int64_t first = strata_partition_first(&w->blocks, rank);
-    int64_t n_blocks = manifest_blocks(strata_partition_local(&w->blocks, rank));
-    int64_t *sizes = NULL, capacity = 0;
-    uint32_t *filters = NULL;
-    char *bytes = NULL;
-    int n = 0;
-    STRATA_TRY(strata_narrow(ctx, n_blocks, &n));
-    STRATA_TRY(strata_alloc(ctx, n_blocks, sizeof *sizes, &sizes));
-    STRATA_TRY(strata_alloc(ctx, n_blocks, sizeof *filters, &filters));
-    STRATA_MPI(ctx, MPI_Recv(sizes, n, MPI_INT64_T, rank, TAG_SIZES, ctx->comm, MPI_STATUS_IGNORE));
-    STRATA_MPI(ctx, MPI_Recv(filters, n, MPI_UINT32_T, rank, TAG_FILTERS, ctx->comm,
+    int n = (int)manifest_blocks(strata_partition_local(&w->blocks, rank));
+    STRATA_MPI(ctx, MPI_Recv(room->sizes, n, MPI_INT64_T, rank, TAG_SIZES, ctx->comm,
                              MPI_STATUS_IGNORE));
-    for (int64_t i = 0; i < n_blocks; i++) {
-        int size = 0;
-        STRATA_TRY(strata_narrow(ctx, sizes[i], &size));
-        STRATA_TRY(strata_reserve(ctx, &bytes, &capacity, size, 1));
-        STRATA_MPI(ctx, MPI_Recv(bytes, size, MPI_BYTE, rank, TAG_BYTES, ctx->comm, MPI_STATUS_IGNORE));
-        const chunks one = {1, &sizes[i], &filters[i], bytes};
+    STRATA_MPI(ctx, MPI_Recv(room->filters, n, MPI_UINT32_T, rank, TAG_FILTERS, ctx->comm,
+                             MPI_STATUS_IGNORE));
+    for (int64_t i = 0; i < n; i++) {
+        STRATA_MPI(ctx, MPI_Recv(room->bytes, capacity, MPI_BYTE, rank, TAG_BYTES, ctx->comm,
+                                 MPI_STATUS_IGNORE));
+        const chunks one = {1, &room->sizes[i], &room->filters[i], room->bytes};
         if (local == STRATA_OK)
             local = put(ctx, w, set, column, first + i * STRATA_BLOCK_ROWS, &one);
     }
     rc = local;
 done:
-    strata_free(&bytes);
-    strata_free(&filters);
-    strata_free(&sizes);
     return rc;
 }
 
@@ -179,10 +188,16 @@ strata_status output_funnel_column(strata_context *ctx, const big_writer *w, hid
                                    const output_column *column, const void *values)
 {
     strata_status rc = STRATA_OK, local = STRATA_OK;
-    chunks mine = {0};
+    chunks mine = {0}, room = {0};
+    int64_t bytes = 0;
+    int capacity = 0;
     if (strata_fault_strikes(ctx, "output.write"))
         local = strata_context_fail(ctx, STRATA_ERR_IO, __FILE__, __LINE__,
                                     "%s: writing %s failed (injected)", w->out->path, column->path);
+    if (local == STRATA_OK && ctx->rank == 0)
+        local = make_room(ctx, w, column, &room, &bytes);
+    if (local == STRATA_OK)
+        local = strata_narrow(ctx, bytes, &capacity);
     if (local == STRATA_OK)
         local = filter_chunks(ctx, w, column, values, &mine);
     STRATA_AGREE(ctx, local);
@@ -191,10 +206,11 @@ strata_status output_funnel_column(strata_context *ctx, const big_writer *w, hid
     } else {
         local = put(ctx, w, set, column, 0, &mine);
         for (int r = 1; r < ctx->size; r++)
-            local = receive_chunks(ctx, w, set, column, r, local);
+            local = receive_chunks(ctx, w, set, column, r, &room, capacity, local);
     }
     STRATA_AGREE(ctx, local);
 done:
+    release(&room);
     release(&mine);
     return rc;
 }

@@ -6,7 +6,7 @@ import shutil
 
 from result_reader import *
 
-FLIPS = int(os.environ.get("STRATA_DAMAGE_FLIPS", "250"))
+FLIPS = int(os.environ.get("DAMAGE_FLIPS", "250"))
 
 
 def prepare():
