@@ -122,13 +122,13 @@ static void show_segments(const contents *c)
            "revenue", "share", "recency", "orders");
     for (int64_t i = 0; i < s->rows; i++) {
         int64_t code = sheet_integer(s, "code", i);
-        printf("%-18.18s%14s %8s %8s %18s %8s %8s %8s\n",
-               sheet_name_of(&c->segment_names, code, "?"),
-               grouped(sheet_integer(s, "users", i), a), percent(sheet_real(s, "share", i), b),
-               percent(sheet_real(s, "expected_share", i), d), decimal(sheet_real(s, "revenue", i), e),
-               percent(sheet_real(s, "revenue_share", i), f),
-               decimal(sheet_real(s, "mean_recency_days", i), g),
-               decimal(sheet_real(s, "mean_frequency", i), h));
+        printf(
+            "%-18.18s%14s %8s %8s %18s %8s %8s %8s\n", sheet_name_of(&c->segment_names, code, "?"),
+            grouped(sheet_integer(s, "users", i), a), percent(sheet_real(s, "share", i), b),
+            percent(sheet_real(s, "expected_share", i), d), decimal(sheet_real(s, "revenue", i), e),
+            percent(sheet_real(s, "revenue_share", i), f),
+            decimal(sheet_real(s, "mean_recency_days", i), g),
+            decimal(sheet_real(s, "mean_frequency", i), h));
     }
 }
 
@@ -185,7 +185,8 @@ static void show_tests(const contents *c)
 {
     static const char *const samples[] = {"holdout", "external", "descriptive"};
     static const char *const meanings[] = {
-        "Hold-out tests (labels frozen, later period)", "External tests (variables not used for the groups)",
+        "Hold-out tests (labels frozen, later period)",
+        "External tests (variables not used for the groups)",
         "Descriptive tests (the data that made the groups: p is not valid)"};
     char p[40];
     for (int k = 0; k < 3; k++) {
@@ -197,8 +198,9 @@ static void show_tests(const contents *c)
                 printf("\n%s\n", meanings[k]);
             any = true;
             double effect = sheet_real(&c->tests, "effect_size", i);
-            printf("  %-8.8s %-18.18s %-20.20s %-13s %-16.16s", sheet_text(&c->tests, "grouping", i),
-                   sheet_text(&c->tests, "variable", i), sheet_text(&c->tests, "test", i),
+            printf("  %-8.8s %-18.18s %-20.20s %-13s %-16.16s",
+                   sheet_text(&c->tests, "grouping", i), sheet_text(&c->tests, "variable", i),
+                   sheet_text(&c->tests, "test", i),
                    p_value(sheet_real(&c->tests, "log10_p_adjusted", i), p),
                    sheet_text(&c->tests, "effect_name", i));
             if (isnan(effect))
@@ -216,7 +218,10 @@ static void show_gates(const contents *c)
         printf("\nGates\n");
     for (int64_t i = 0; i < c->gates.rows; i++) {
         int64_t passed = sheet_integer(&c->gates, "passed", i);
-        printf("  %-12s %-40.40s", passed == 1 ? "passed" : passed == 0 ? "FAILED" : "not measured",
+        printf("  %-12s %-40.40s",
+               passed == 1   ? "passed"
+               : passed == 0 ? "FAILED"
+                             : "not measured",
                sheet_text(&c->gates, "name", i));
         if (passed >= 0)
             printf(" %.6g", sheet_real(&c->gates, "value", i));
@@ -259,7 +264,8 @@ static void show_making(const contents *c)
             printf("  %s rows/s", grouped((int64_t)((double)rows / longest), a));
         putchar('\n');
     }
-    printf("\nstrata inspect --config FILE prints the configuration; strata verify FILE checks it all.\n");
+    printf("\nstrata inspect --config FILE prints the configuration; strata verify FILE checks it "
+           "all.\n");
 }
 
 static void show(const contents *c)
@@ -277,10 +283,10 @@ static void show(const contents *c)
 
 static strata_status show_json(strata_context *ctx, const contents *c)
 {
-    static const char *const roots[] = {"schema_name", "producer", "as_of", "window_start", "currency",
-                                        "content_digest"};
-    static const char *const made[] = {"created", "hosts", "variant", "versions", "command_line",
-                                       "slurm_job_id", "key_id", "config_yaml"};
+    static const char *const roots[] = {"schema_name",  "producer", "as_of",
+                                        "window_start", "currency", "content_digest"};
+    static const char *const made[] = {"created",      "hosts",        "variant", "versions",
+                                       "command_line", "slurm_job_id", "key_id",  "config_yaml"};
     const struct {
         const char *key;
         const sheet *rows;

@@ -11,10 +11,10 @@ typedef struct sheet {
     int64_t rows;                  /* 0 without the table */
 } sheet;
 
-/* Loads the table at path; a missing one is an empty sheet. STRATA_ERR_VERIFY beyond a million rows.
- * Release in every case. */
-strata_status sheet_load(strata_context *ctx, strata_reader *reader, const char *path, sheet *out)
-    STRATA_MUST_USE;
+/* Loads the table at path; a missing one is an empty sheet. STRATA_ERR_VERIFY beyond a million
+ * rows. Release in every case. */
+strata_status sheet_load(strata_context *ctx, strata_reader *reader, const char *path,
+                         sheet *out) STRATA_MUST_USE;
 void sheet_release(sheet *s);
 
 /* Cells; -1, NaN and "" where there is no such column of that kind. */

@@ -23,7 +23,8 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     request r = {.path = line->operands[0]};
     STRATA_TRY(strata_guard(ctx, r.path, verify_file, &r, &r, sizeof r));
     if (!ctx->quiet)
-        printf("%s: verified: %" PRId64 " users, %" PRId64 " columns, %.1f MiB, content digest %s\n",
+        printf("%s: verified: %" PRId64 " users, %" PRId64
+               " columns, %.1f MiB, content digest %s\n",
                r.path, r.verdict.users, r.verdict.data_sets, (double)r.verdict.bytes / 1048576.0,
                r.verdict.digest);
 done:
@@ -34,8 +35,9 @@ const strata_command strata_command_verify = {
     .name = "verify",
     .usage = "FILE.h5",
     .summary = "check structure, checksums and content digest of a result",
-    .details = "Reads everything. Ends with 0 and one line when the file is complete and undamaged,\n"
-               "with 8 and one line that names what is wrong when it is not.",
+    .details =
+        "Reads everything. Ends with 0 and one line when the file is complete and undamaged,\n"
+        "with 8 and one line that names what is wrong when it is not.",
     .min_operands = 1,
     .max_operands = 1,
     .run = run,

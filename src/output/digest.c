@@ -117,11 +117,9 @@ static bool same_attributes(const manifest_entry *meant, const manifest_entry *f
 {
     int32_t a = 0, b = 0;
     for (;;) {
-        while (a < meant->n_attributes &&
-               manifest_is_seal(meant->path, meant->attributes[a].name))
+        while (a < meant->n_attributes && manifest_is_seal(meant->path, meant->attributes[a].name))
             a++;
-        while (b < found->n_attributes &&
-               manifest_is_seal(found->path, found->attributes[b].name))
+        while (b < found->n_attributes && manifest_is_seal(found->path, found->attributes[b].name))
             b++;
         if (a == meant->n_attributes && b == found->n_attributes)
             return true;

@@ -57,7 +57,8 @@ static _Noreturn void run_child(strata_context *ctx, const guarded *g, int fd)
     setrlimit(RLIMIT_CORE, &none);
     strata_status status = g->body(ctx, g->argument);
     fflush(NULL);
-    bool told = send_all(fd, &status, sizeof status) && send_all(fd, &ctx->error, sizeof ctx->error);
+    bool told =
+        send_all(fd, &status, sizeof status) && send_all(fd, &ctx->error, sizeof ctx->error);
     if (told && status == STRATA_OK)
         told = send_all(fd, g->result, g->result_bytes);
     _exit(told ? 0 : 1);

@@ -29,7 +29,8 @@ static herr_t take_innermost(unsigned n, const H5E_error2_t *error, void *data)
     return 0;
 }
 
-/* The POSIX driver words its errors "... errno = 28, error message = 'No space left on device' ...". */
+/* The POSIX driver words its errors "... errno = 28, error message = 'No space left on device'
+ * ...". */
 static bool is_full(const char *text)
 {
     static const char *const full[] = {"errno = 28,", "errno = 27,", "errno = 122,"};
@@ -73,7 +74,8 @@ hid_t h5_access(MPI_Comm comm)
     herr_t code = H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
     if (code >= 0 && comm != MPI_COMM_NULL)
         code = H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
-    else if (code >= 0) /* file systems without locks are fine: the name is private until published */
+    else if (code >=
+             0) /* file systems without locks are fine: the name is private until published */
         code = H5Pset_file_locking(access, 1, 1);
     if (code >= 0)
         code = H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
@@ -85,8 +87,9 @@ hid_t h5_access(MPI_Comm comm)
 static hid_t text_type(int32_t width)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
-    if (type >= 0 && (H5Tset_size(type, (size_t)width) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
-                      H5Tset_cset(type, H5T_CSET_UTF8) < 0))
+    if (type >= 0 &&
+        (H5Tset_size(type, (size_t)width) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
+         H5Tset_cset(type, H5T_CSET_UTF8) < 0))
         h5_release(&type);
     return type;
 }
@@ -94,11 +97,16 @@ static hid_t text_type(int32_t width)
 hid_t h5_type(strata_type type, int32_t width)
 {
     switch (type) {
-    case STRATA_I16: return H5Tcopy(H5T_STD_I16LE);
-    case STRATA_I32: return H5Tcopy(H5T_STD_I32LE);
-    case STRATA_I64: return H5Tcopy(H5T_STD_I64LE);
-    case STRATA_F64: return H5Tcopy(H5T_IEEE_F64LE);
-    case STRATA_TEXT: return text_type(width);
+    case STRATA_I16:
+        return H5Tcopy(H5T_STD_I16LE);
+    case STRATA_I32:
+        return H5Tcopy(H5T_STD_I32LE);
+    case STRATA_I64:
+        return H5Tcopy(H5T_STD_I64LE);
+    case STRATA_F64:
+        return H5Tcopy(H5T_IEEE_F64LE);
+    case STRATA_TEXT:
+        return text_type(width);
     }
     return -1;
 }
@@ -106,11 +114,16 @@ hid_t h5_type(strata_type type, int32_t width)
 hid_t h5_memory_type(strata_type type, int32_t width)
 {
     switch (type) {
-    case STRATA_I16: return H5Tcopy(H5T_NATIVE_INT16);
-    case STRATA_I32: return H5Tcopy(H5T_NATIVE_INT32);
-    case STRATA_I64: return H5Tcopy(H5T_NATIVE_INT64);
-    case STRATA_F64: return H5Tcopy(H5T_NATIVE_DOUBLE);
-    case STRATA_TEXT: return text_type(width);
+    case STRATA_I16:
+        return H5Tcopy(H5T_NATIVE_INT16);
+    case STRATA_I32:
+        return H5Tcopy(H5T_NATIVE_INT32);
+    case STRATA_I64:
+        return H5Tcopy(H5T_NATIVE_INT64);
+    case STRATA_F64:
+        return H5Tcopy(H5T_NATIVE_DOUBLE);
+    case STRATA_TEXT:
+        return text_type(width);
     }
     return -1;
 }
@@ -118,11 +131,15 @@ hid_t h5_memory_type(strata_type type, int32_t width)
 int64_t h5_element_size(strata_type type, int32_t width)
 {
     switch (type) {
-    case STRATA_I16: return 2;
-    case STRATA_I32: return 4;
+    case STRATA_I16:
+        return 2;
+    case STRATA_I32:
+        return 4;
     case STRATA_I64:
-    case STRATA_F64: return 8;
-    case STRATA_TEXT: return width;
+    case STRATA_F64:
+        return 8;
+    case STRATA_TEXT:
+        return width;
     }
     return 0;
 }

@@ -1,5 +1,5 @@
-/* h5.h: private to the output room. The HDF5 library, made quiet and safe: errors become statuses with
- * the library's own reason, and one place says which types and filters there are. */
+/* h5.h: private to the output room. The HDF5 library, made quiet and safe: errors become
+ * statuses with the library's own reason, and one place says which types and filters there are. */
 #ifndef STRATA_OUTPUT_H5_H
 #define STRATA_OUTPUT_H5_H
 
@@ -9,12 +9,13 @@
 #include "strata/context.h"
 #include "strata/features.h"
 
-/* Prepares the library; cheap, call it before other HDF5 work. No plugins are ever loaded, nothing is
- * printed, and no cleaning up at exit: after MPI_Finalize that would call MPI. */
+/* Prepares the library; cheap, call it before other HDF5 work. No plugins are ever loaded,
+ * nothing is printed, and no cleaning up at exit: after MPI_Finalize that would call MPI. */
 void h5_begin(void);
 
-/* Records the library's innermost reason for the failure just met. fallback is the status unless the
- * reason is a full disk, quota or size limit (STRATA_ERR_SPACE). Call it before any other HDF5 call. */
+/* Records the library's innermost reason for the failure just met. fallback is the status unless
+ * the reason is a full disk, quota or size limit (STRATA_ERR_SPACE). Call it before any other
+ * HDF5 call. */
 strata_status h5_fail(strata_context *ctx, strata_status fallback, const char *path,
                       const char *what);
 

@@ -57,10 +57,11 @@ void manifest_checksum(const manifest_entry *entry, char hex[33]);
 
 /* content_digest, or with provenance the checksum of /provenance. All columns concerned are hashed,
  * and m is sorted. */
-strata_status manifest_digest(strata_context *ctx, const manifest *m, bool provenance, char hex[33])
-    STRATA_MUST_USE;
+strata_status manifest_digest(strata_context *ctx, const manifest *m, bool provenance,
+                              char hex[33]) STRATA_MUST_USE;
 
-/* Attributes that are no part of a digest: checksum, and content_digest and complete of the root. */
+/* Attributes that are no part of a digest: checksum, and content_digest and complete of the
+ * root. */
 bool manifest_is_seal(const char *path, const char *name);
 
 /* STRATA_ERR_VERIFY naming the first difference between what was meant and what is there, seals
@@ -76,8 +77,8 @@ strata_status manifest_read(strata_context *ctx, const char *file_path, hid_t fi
                             const char *table, manifest *m) STRATA_MUST_USE;
 
 /* The entry of the root group alone. */
-strata_status manifest_read_root(strata_context *ctx, const char *file_path, hid_t file, manifest *m)
-    STRATA_MUST_USE;
+strata_status manifest_read_root(strata_context *ctx, const char *file_path, hid_t file,
+                                 manifest *m) STRATA_MUST_USE;
 
 /* Reads blocks [first, first + count) of a column and hashes them into hashes [count]. The fault
  * output.readback strikes here. */

@@ -1,5 +1,5 @@
-/* A manifest from a file that is not trusted: nothing is followed or loaded out of the file, and what
- * could make the library read without bounds is refused before any data is read. */
+/* A manifest from a file that is not trusted: nothing is followed or loaded out of the file, and
+ * what could make the library read without bounds is refused before any data is read. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -7,7 +7,13 @@
 #include "strata/fault.h"
 #include "strata/memory.h"
 
-enum { OBJECTS_LIMIT = 65536, DEPTH_LIMIT = 8, NAME_BYTES = 256, PATH_BYTES = 2048, FILTERS_LIMIT = 8 };
+enum {
+    OBJECTS_LIMIT = 65536,
+    DEPTH_LIMIT = 8,
+    NAME_BYTES = 256,
+    PATH_BYTES = 2048,
+    FILTERS_LIMIT = 8
+};
 static const int64_t attribute_limit = INT64_C(1) << 24; /* a long configuration, with room */
 static const int64_t text_limit = 4096;                  /* bytes of one text element */
 static const int64_t chunk_limit = INT64_C(1) << 29;     /* 131072 texts of 4096 bytes */
@@ -17,7 +23,8 @@ typedef struct walk {
     strata_context *ctx;
     const char *file_path;
     manifest *m;
-    bool lenient; /* one table of a foreign file: leave out what is not plain, instead of refusing */
+    bool
+        lenient; /* one table of a foreign file: leave out what is not plain, instead of refusing */
     int depth;
     strata_status rc;
     char path[PATH_BYTES]; /* of the group in hand */
@@ -41,10 +48,17 @@ static const char *attribute_type(hid_t id, hid_t type, manifest_attribute *out)
     if (shape != H5S_SCALAR)
         return "has an attribute that is not a scalar";
     switch (H5Tget_class(type)) {
-    case H5T_INTEGER: out->type = STRATA_I64; break;
-    case H5T_FLOAT: out->type = STRATA_F64; break;
-    case H5T_STRING: out->type = STRATA_TEXT; break;
-    default: return "has an attribute of a foreign type";
+    case H5T_INTEGER:
+        out->type = STRATA_I64;
+        break;
+    case H5T_FLOAT:
+        out->type = STRATA_F64;
+        break;
+    case H5T_STRING:
+        out->type = STRATA_TEXT;
+        break;
+    default:
+        return "has an attribute of a foreign type";
     }
     if (H5Tis_variable_str(type) != 0)
         return "has an attribute of variable length";
@@ -61,8 +75,8 @@ static strata_status read_attribute(walk *w, hid_t object, manifest_entry *entry
 {
     strata_status rc = STRATA_OK;
     char name[NAME_BYTES] = "", *value = NULL;
-    hid_t type = -1, id = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, index, H5P_DEFAULT,
-                                         H5P_DEFAULT);
+    hid_t type = -1, id = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, index,
+                                         H5P_DEFAULT, H5P_DEFAULT);
     manifest_attribute found = {.name = name};
     H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, entry->path, id);
     ssize_t length = H5Aget_name(id, sizeof name, name);
@@ -110,9 +124,7 @@ static const char *column_type(hid_t type, bool lenient, manifest_entry *out)
     if (H5Tcommitted(type) != 0)
         return "has a named type";
     if (kind == H5T_INTEGER && size <= 8)
-        out->type = size == 2   ? STRATA_I16
-                    : size == 4 ? STRATA_I32
-                                : STRATA_I64;
+        out->type = size == 2 ? STRATA_I16 : size == 4 ? STRATA_I32 : STRATA_I64;
     else if (kind == H5T_FLOAT && size <= 16)
         out->type = STRATA_F64;
     else if (kind == H5T_STRING && H5Tis_variable_str(type) == 0 && size > 0 &&
@@ -359,7 +371,8 @@ done:
     return rc;
 }
 
-strata_status manifest_read_root(strata_context *ctx, const char *file_path, hid_t file, manifest *m)
+strata_status manifest_read_root(strata_context *ctx, const char *file_path, hid_t file,
+                                 manifest *m)
 {
     strata_status rc = STRATA_OK;
     walk *w = NULL;
@@ -368,7 +381,8 @@ strata_status manifest_read_root(strata_context *ctx, const char *file_path, hid
     STRATA_TRY(strata_calloc(ctx, 1, sizeof *w, &w));
     w->ctx = ctx;
     w->file_path = file_path;
-    w->lenient = true; /* a file of another kind is refused for what it is, not for its attributes */
+    w->lenient =
+        true; /* a file of another kind is refused for what it is, not for its attributes */
     STRATA_TRY(open_group(w, file, &group));
     STRATA_TRY(manifest_add(ctx, m, "/", &entry));
     STRATA_TRY(read_attributes(w, group, entry));
@@ -391,7 +405,8 @@ strata_status manifest_read_rows(strata_context *ctx, const char *file_path, hid
     if (count == 0)
         return STRATA_OK;
     snprintf(what, sizeof what, "%s is damaged at rows from %" PRId64, column->path, first);
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what, set = H5Dopen2(file, column->path, H5P_DEFAULT));
+    H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what,
+             set = H5Dopen2(file, column->path, H5P_DEFAULT));
     H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what, space = H5Dget_space(set));
     H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what, memory = H5Screate_simple(1, &n, NULL));
     H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what,

@@ -1,5 +1,5 @@
-/* Publishing: written under a private name, read back, compared, sealed, renamed. A full disk, a lost
- * write or a killed rank ends before the rename. */
+/* Publishing: written under a private name, read back, compared, sealed, renamed. A full disk, a
+ * lost write or a killed rank ends before the rename. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -52,8 +52,8 @@ done:
     return rc;
 }
 
-/* Gives back what was reserved beyond the end. Truncating to the size a file has does nothing, so it
- * grows by a byte first. */
+/* Gives back what was reserved beyond the end. Truncating to the size a file has does nothing,
+ * so it grows by a byte first. */
 static strata_status give_back(strata_context *ctx, const strata_output *out)
 {
     strata_status rc = STRATA_OK;
@@ -122,7 +122,8 @@ done:
     return rc;
 }
 
-static strata_status open_again(strata_context *ctx, const strata_output *out, bool write, hid_t *h5)
+static strata_status open_again(strata_context *ctx, const strata_output *out, bool write,
+                                hid_t *h5)
 {
     strata_status rc = STRATA_OK;
     hid_t access = h5_access(MPI_COMM_NULL), opened = -1;
@@ -171,8 +172,8 @@ done:
     return rc;
 }
 
-/* Rank 0's share of the read-back: the structure, all attributes and the small tables. The blocks of
- * the big tables were compared by all ranks. */
+/* Rank 0's share of the read-back: the structure, all attributes and the small tables. The
+ * blocks of the big tables were compared by all ranks. */
 static strata_status compare_file(strata_context *ctx, const strata_output *out, const char *digest)
 {
     strata_status rc = STRATA_OK;
@@ -277,8 +278,8 @@ static strata_status damage(strata_context *ctx, const strata_output *out)
                                       "%s: the fault could not be injected", out->path);
 }
 
-/* A share of one big column: whole blocks, dealt out from the next rank on, so that with several nodes
- * nobody checks what its own cache still holds. */
+/* A share of one big column: whole blocks, dealt out from the next rank on, so that with several
+ * nodes nobody checks what its own cache still holds. */
 static strata_status read_back_column(strata_context *ctx, const strata_output *out, hid_t h5,
                                       const char *path)
 {
@@ -338,7 +339,7 @@ static strata_status publish(strata_context *ctx, strata_output *out, char diges
     STRATA_AGREE(ctx, first && reserved ? give_back(ctx, out) : STRATA_OK);
     STRATA_AGREE(ctx, sync_file(ctx, out));
     STRATA_AGREE(ctx, first && strata_fault_strikes(ctx, "output.damage") ? damage(ctx, out)
-                                                                         : STRATA_OK);
+                                                                          : STRATA_OK);
     strata_status local = read_back(ctx, out);
     if (local == STRATA_OK && first)
         local = compare_file(ctx, out, digest);

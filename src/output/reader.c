@@ -48,7 +48,8 @@ static strata_status check_root(strata_context *ctx, const strata_reader *reader
     if (!strata_reader_attribute_integer(reader, "/", "complete", &complete) || complete != 1)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: is not complete; its job was interrupted",
                     reader->path);
-    if (!strata_reader_attribute_text(reader, "/", "content_digest", &digest) || strlen(digest) != 32)
+    if (!strata_reader_attribute_text(reader, "/", "content_digest", &digest) ||
+        strlen(digest) != 32)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: has no content_digest", reader->path);
 done:
     return rc;
@@ -239,7 +240,8 @@ strata_status strata_reader_texts(strata_context *ctx, strata_reader *reader, co
     H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, column, type = H5Dget_type(set));
     H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, column, memory = H5Tcopy(type));
     H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, column, H5Tset_strpad(memory, H5T_STR_NULLPAD));
-    STRATA_TRY(manifest_read_rows(ctx, reader->path, reader->file, entry, memory, first, count, out));
+    STRATA_TRY(
+        manifest_read_rows(ctx, reader->path, reader->file, entry, memory, first, count, out));
 done:
     h5_release(&memory);
     h5_release(&type);
@@ -258,7 +260,7 @@ static const manifest_attribute *attribute_of(const strata_reader *reader, const
 }
 
 bool strata_reader_attribute_text(const strata_reader *reader, const char *path, const char *name,
-                        const char **value)
+                                  const char **value)
 {
     const manifest_attribute *attribute = attribute_of(reader, path, name, STRATA_TEXT);
     if (attribute)
@@ -266,8 +268,8 @@ bool strata_reader_attribute_text(const strata_reader *reader, const char *path,
     return attribute != NULL;
 }
 
-bool strata_reader_attribute_integer(const strata_reader *reader, const char *path, const char *name,
-                           int64_t *value)
+bool strata_reader_attribute_integer(const strata_reader *reader, const char *path,
+                                     const char *name, int64_t *value)
 {
     const manifest_attribute *attribute = attribute_of(reader, path, name, STRATA_I64);
     if (attribute)
@@ -276,7 +278,7 @@ bool strata_reader_attribute_integer(const strata_reader *reader, const char *pa
 }
 
 bool strata_reader_attribute_real(const strata_reader *reader, const char *path, const char *name,
-                        double *value)
+                                  double *value)
 {
     const manifest_attribute *attribute = attribute_of(reader, path, name, STRATA_F64);
     if (attribute)

@@ -96,14 +96,18 @@ static void name_clusters(const strata_result *r, int32_t d, cluster_names *name
     bool by_money = !r->rows;
     for (int32_t f = 0; f < d; f++)
         by_money = by_money || strcmp(config->cluster.features[f], "monetary") == 0;
-    names->fields[0] = (strata_field){.name = "cluster_id", .type = STRATA_I16, .units = "1",
-                                      .long_name = by_money
-                                                       ? "Cluster, by falling mean monetary"
-                                                       : "Cluster, by falling mean of the first feature"};
-    names->fields[1] = (strata_field){.name = "users", .type = STRATA_I64, .units = "1",
-                                      .long_name = "Users in the cluster"};
+    names->fields[0] =
+        (strata_field){.name = "cluster_id",
+                       .type = STRATA_I16,
+                       .units = "1",
+                       .long_name = by_money ? "Cluster, by falling mean monetary"
+                                             : "Cluster, by falling mean of the first feature"};
+    names->fields[1] = (strata_field){
+        .name = "users", .type = STRATA_I64, .units = "1", .long_name = "Users in the cluster"};
     names->fields[2] =
-        (strata_field){.name = "inertia", .type = STRATA_F64, .units = "1",
+        (strata_field){.name = "inertia",
+                       .type = STRATA_F64,
+                       .units = "1",
                        .long_name = "Sum of squared distances to the centre, in scaled units"};
     for (int32_t f = 0; f < d; f++) {
         const char *feature = config->cluster.features[f];
@@ -115,8 +119,8 @@ static void name_clusters(const strata_result *r, int32_t d, cluster_names *name
         snprintf(text[3], NAME_ROOM, "Centre in %.60s, transformed and scaled", feature);
         names->fields[CLUSTER_FIXED + 2 * f] = (strata_field){
             .name = text[0], .type = STRATA_F64, .long_name = text[1], .units = units};
-        names->fields[CLUSTER_FIXED + 2 * f + 1] = (strata_field){
-            .name = text[2], .type = STRATA_F64, .long_name = text[3], .units = "1"};
+        names->fields[CLUSTER_FIXED + 2 * f + 1] =
+            (strata_field){.name = text[2], .type = STRATA_F64, .long_name = text[3], .units = "1"};
     }
 }
 
@@ -169,8 +173,8 @@ static strata_status add_model_attributes(strata_context *ctx, strata_output *ou
                                          [STRATA_SCALE_ZSCORE] = "zscore",
                                          [STRATA_SCALE_ROBUST] = "robust"};
     const strata_clustering *fit = r->clustering;
-    STRATA_TRY(strata_output_add_text(ctx, out, "/model", "transform",
-                                      transforms[r->scaler->transform]));
+    STRATA_TRY(
+        strata_output_add_text(ctx, out, "/model", "transform", transforms[r->scaler->transform]));
     STRATA_TRY(strata_output_add_text(ctx, out, "/model", "scale", scales[r->scaler->scale_kind]));
     STRATA_TRY(strata_output_add_text(ctx, out, "/model", "init", r->config->cluster.init));
     const struct {
@@ -186,8 +190,8 @@ static strata_status add_model_attributes(strata_context *ctx, strata_output *ou
         {"step_exponent", r->scaler->step_exponent},
     };
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
-        STRATA_TRY(strata_output_add_integer(ctx, out, "/model", integers[i].name,
-                                             integers[i].value));
+        STRATA_TRY(
+            strata_output_add_integer(ctx, out, "/model", integers[i].name, integers[i].value));
     STRATA_TRY(strata_output_add_real(ctx, out, "/model", "inertia", fit->inertia));
 done:
     return rc;
@@ -221,18 +225,20 @@ static strata_status add_centroids(strata_context *ctx, strata_output *out, cons
     strata_field *fields = NULL;
     strata_table *table = NULL;
     STRATA_TRY(strata_alloc(ctx, fit->d + 1, sizeof *fields, &fields));
-    fields[0] = (strata_field){.name = "cluster_id", .type = STRATA_I16, .units = "1",
-                               .long_name = "Cluster"};
+    fields[0] = (strata_field){
+        .name = "cluster_id", .type = STRATA_I16, .units = "1", .long_name = "Cluster"};
     for (int32_t f = 0; f < fit->d; f++)
-        fields[f + 1] = (strata_field){.name = r->config->cluster.features[f], .type = STRATA_F64,
-                                       .units = "1", .long_name = "Centre, transformed and scaled"};
+        fields[f + 1] = (strata_field){.name = r->config->cluster.features[f],
+                                       .type = STRATA_F64,
+                                       .units = "1",
+                                       .long_name = "Centre, transformed and scaled"};
     STRATA_TRY(strata_table_create(ctx, "/model/centroids", fit->k, fields, fit->d + 1, &table));
     for (int32_t k = 0; k < fit->k; k++) {
         strata_table_integer(table, 0, k, k);
         for (int32_t f = 0; f < fit->d; f++)
-            strata_table_real(table, f + 1, k,
-                              ldexp(fit->centroids[(int64_t)k * fit->d + f],
-                                    r->scaler->step_exponent));
+            strata_table_real(
+                table, f + 1, k,
+                ldexp(fit->centroids[(int64_t)k * fit->d + f], r->scaler->step_exponent));
     }
     STRATA_TRY(strata_output_add_table(ctx, out, &table));
 done:

@@ -18,8 +18,8 @@ static strata_status describe_versions(strata_context *ctx, strata_text *text)
     strata_build_item items[STRATA_BUILD_ITEMS];
     int32_t n = strata_build_items(items);
     for (int32_t i = 0; i < n; i++)
-        STRATA_TRY(strata_text_addf(ctx, text, "%s%s %s", i ? "; " : "", items[i].name,
-                                    items[i].value));
+        STRATA_TRY(
+            strata_text_addf(ctx, text, "%s%s %s", i ? "; " : "", items[i].name, items[i].value));
 done:
     return rc;
 }
@@ -42,7 +42,8 @@ static strata_status list_hosts(strata_context *ctx, char **out)
         for (int64_t before = 0; before < at && !known; before += ROOM)
             known = strcmp(all + before, host) == 0;
         if (!known)
-            used += snprintf(list + used, (size_t)(bytes + 1 - used), "%s%s", used ? "," : "", host);
+            used +=
+                snprintf(list + used, (size_t)(bytes + 1 - used), "%s%s", used ? "," : "", host);
     }
     *out = list;
     list = NULL;

@@ -45,7 +45,8 @@ static strata_status add_crosstab(strata_context *ctx, strata_output *out, const
     int64_t cells = (int64_t)cross->rows * cross->columns;
     STRATA_TRY(strata_calloc(ctx, cells, sizeof *hidden, &hidden));
     if (min_cell > 0)
-        STRATA_TRY(strata_suppress(ctx, cross->counts, cross->rows, cross->columns, min_cell, hidden));
+        STRATA_TRY(
+            strata_suppress(ctx, cross->counts, cross->rows, cross->columns, min_cell, hidden));
     STRATA_TRY(schema_create(ctx, path, cells, NULL, &table));
     for (int64_t i = 0; i < cells; i++) {
         strata_table_integer(table, 0, i, cross->row_codes[i / cross->columns]);
@@ -66,8 +67,10 @@ strata_status result_add_crosstabs(strata_context *ctx, strata_output *out, cons
         return STRATA_OK;
     bool keyed = r->config->privacy.mode == STRATA_PRIVACY_KEYED;
     int64_t min_cell = keyed ? r->config->privacy.min_cell : 0;
-    STRATA_TRY(add_crosstab(ctx, out, "/segment_cluster", &r->significance->segment_cluster, min_cell));
-    STRATA_TRY(add_crosstab(ctx, out, "/region_segment", &r->significance->region_segment, min_cell));
+    STRATA_TRY(
+        add_crosstab(ctx, out, "/segment_cluster", &r->significance->segment_cluster, min_cell));
+    STRATA_TRY(
+        add_crosstab(ctx, out, "/region_segment", &r->significance->region_segment, min_cell));
 done:
     return rc;
 }
@@ -170,9 +173,9 @@ strata_status result_add_selection(strata_context *ctx, strata_output *out, cons
     STRATA_TRY(schema_create(ctx, "/k_selection", s->n, NULL, &table));
     for (int32_t i = 0; i < s->n; i++) {
         const strata_k_row *row = &s->rows[i];
-        const double reals[] = {row->inertia,    row->calinski_harabasz,
+        const double reals[] = {row->inertia,        row->calinski_harabasz,
                                 row->davies_bouldin, row->simplified_silhouette,
-                                row->silhouette, row->silhouette_error,
+                                row->silhouette,     row->silhouette_error,
                                 row->stability};
         strata_table_integer(table, 0, i, row->k);
         for (int32_t c = 0; c < 7; c++)
@@ -240,7 +243,8 @@ static void note_limited(quality *q, const strata_config *config, const strata_s
 {
     for (int32_t f = 0; f < scaler->d && q->n < QUALITY_LIMIT; f++) {
         note(q, "beyond the grid", scaler->limited[f], users, "limited");
-        snprintf(q->row[q->n - 1].source, QUALITY_TEXT, "feature %.80s", config->cluster.features[f]);
+        snprintf(q->row[q->n - 1].source, QUALITY_TEXT, "feature %.80s",
+                 config->cluster.features[f]);
     }
 }
 
@@ -319,8 +323,10 @@ enum { DESCRIPTION_ROOM = 1024 };
 /* "recency_days <= 30, monthly_mean > 500" */
 static void describe_rule(const strata_segment_rule *rule, char text[DESCRIPTION_ROOM])
 {
-    static const char *const signs[] = {[STRATA_BOUND_MIN] = ">=", [STRATA_BOUND_MAX] = "<=",
-                                        [STRATA_BOUND_ABOVE] = ">", [STRATA_BOUND_BELOW] = "<"};
+    static const char *const signs[] = {[STRATA_BOUND_MIN] = ">=",
+                                        [STRATA_BOUND_MAX] = "<=",
+                                        [STRATA_BOUND_ABOVE] = ">",
+                                        [STRATA_BOUND_BELOW] = "<"};
     size_t used = 0;
     text[0] = '\0';
     for (int32_t c = 0; c < rule->n_conditions && used + 80 < DESCRIPTION_ROOM; c++) {

@@ -1,5 +1,6 @@
-/* schema.h: private to the output room. The small tables of a result, listed once: the writer fills
- * them and verify checks files against them. A new table is added here and filled in one function. */
+/* schema.h: private to the output room. The small tables of a result, listed once: the writer
+ * fills them and verify checks files against them. A new table is added here and filled in one
+ * function. */
 #ifndef STRATA_OUTPUT_SCHEMA_H
 #define STRATA_OUTPUT_SCHEMA_H
 

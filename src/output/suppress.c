@@ -1,5 +1,5 @@
-/* Which cells of a published table stay hidden, so that no small group can be told from it, not even by
- * subtracting from the totals. */
+/* Which cells of a published table stay hidden, so that no small group can be told from it, not
+ * even by subtracting from the totals. */
 #include "strata/memory.h"
 #include "strata/output.h"
 
@@ -53,9 +53,9 @@ static bool protect_lines(const grid *g, bool along_row)
 
 /* ---- bridges --------------------------------------------------------------------------------- */
 
-/* Rows and columns are vertices, hidden cells edges. With the totals known, a hidden cell can be solved
- * for exactly when its edge lies on no cycle, that is, when it is a bridge (Tarjan's low-link test, with
- * an explicit stack). */
+/* Rows and columns are vertices, hidden cells edges. With the totals known, a hidden cell can be
+ * solved for exactly when its edge lies on no cycle, that is, when it is a bridge (Tarjan's
+ * low-link test, with an explicit stack). */
 typedef struct frame {
     int32_t vertex, parent, next;
 } frame;

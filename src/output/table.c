@@ -36,7 +36,8 @@ static strata_status make_column(strata_context *ctx, const strata_table *table,
     strata_status rc = STRATA_OK;
     size_t length = strlen(table->path) + strlen(field->name) + 2;
     column->type = field->type;
-    column->width = field->type == STRATA_TEXT ? field->width : (int32_t)h5_element_size(field->type, 0);
+    column->width =
+        field->type == STRATA_TEXT ? field->width : (int32_t)h5_element_size(field->type, 0);
     if (column->width < 1 || !*field->name || strchr(field->name, '/'))
         STRATA_FAIL(ctx, STRATA_ERR_INTERNAL, "column %s/%s has no width or no plain name",
                     table->path, field->name);
@@ -50,7 +51,8 @@ done:
 }
 
 strata_status strata_table_create(strata_context *ctx, const char *path, int64_t rows,
-                                  const strata_field *fields, int32_t n_fields, strata_table **table)
+                                  const strata_field *fields, int32_t n_fields,
+                                  strata_table **table)
 {
     strata_status rc = STRATA_OK;
     strata_table *made = NULL;
@@ -183,7 +185,9 @@ done:
 static manifest_attribute text_attribute(char *name, char *value)
 {
     size_t length = strlen(value); /* an empty text is one zero byte: HDF5 has no width 0 */
-    return (manifest_attribute){.name = name, .type = STRATA_TEXT, .value = value,
+    return (manifest_attribute){.name = name,
+                                .type = STRATA_TEXT,
+                                .value = value,
                                 .width = length > 0 ? (int32_t)length : 1};
 }
 
@@ -255,9 +259,9 @@ static strata_status describe_column(strata_context *ctx, strata_output *out,
     STRATA_TRY(strata_calloc(ctx, n_blocks, sizeof *entry->blocks, &entry->blocks));
     for (int64_t b = 0; column->owned && b < n_blocks; b++) {
         int64_t first = b * STRATA_BLOCK_ROWS, left = table->rows - first;
-        entry->blocks[b] = manifest_hash_of((const char *)column->owned + first * column->width,
-                                            left < STRATA_BLOCK_ROWS ? left : STRATA_BLOCK_ROWS,
-                                            column->width);
+        entry->blocks[b] =
+            manifest_hash_of((const char *)column->owned + first * column->width,
+                             left < STRATA_BLOCK_ROWS ? left : STRATA_BLOCK_ROWS, column->width);
     }
 done:
     return rc;

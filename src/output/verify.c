@@ -9,7 +9,8 @@
 static bool lies_in(const char *path, const char *group)
 {
     size_t length = strlen(group);
-    return strncmp(path, group, length) == 0 && path[length] == '/' && !strchr(path + length + 1, '/');
+    return strncmp(path, group, length) == 0 && path[length] == '/' &&
+           !strchr(path + length + 1, '/');
 }
 
 static strata_status check_column(strata_context *ctx, const strata_reader *reader,
@@ -120,8 +121,8 @@ static strata_status check_data(strata_context *ctx, strata_reader *reader, int6
             continue;
         int64_t blocks = manifest_blocks(entry->rows);
         STRATA_TRY(strata_alloc(ctx, blocks, sizeof *entry->blocks, &entry->blocks));
-        STRATA_TRY(manifest_read_blocks(ctx, reader->path, reader->file, entry, 0, blocks,
-                                        entry->blocks));
+        STRATA_TRY(
+            manifest_read_blocks(ctx, reader->path, reader->file, entry, 0, blocks, entry->blocks));
         manifest_checksum(entry, hex);
         if (strcmp(hex, manifest_attribute_find(entry, "checksum")->value) != 0)
             STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: %s does not fit its checksum", reader->path,
@@ -133,19 +134,24 @@ done:
     return rc;
 }
 
-static strata_status check_digests(strata_context *ctx, const strata_reader *reader, char digest[33])
+static strata_status check_digests(strata_context *ctx, const strata_reader *reader,
+                                   char digest[33])
 {
     strata_status rc = STRATA_OK;
     const char *seal = "";
     char hex[33];
     STRATA_TRY(manifest_digest(ctx, &reader->content, true, hex));
-    if (!strata_reader_attribute_text(reader, "/provenance", "checksum", &seal) || strcmp(seal, hex) != 0)
-        STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: /provenance does not fit its checksum", reader->path);
-    STRATA_TRY(manifest_digest(ctx, &reader->content, false, hex));
-    if (!strata_reader_attribute_text(reader, "/", "content_digest", &seal) || strcmp(seal, hex) != 0)
-        STRATA_FAIL(ctx, STRATA_ERR_VERIFY,
-                    "%s: the content digest does not fit; an attribute, a name or a column was changed",
+    if (!strata_reader_attribute_text(reader, "/provenance", "checksum", &seal) ||
+        strcmp(seal, hex) != 0)
+        STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: /provenance does not fit its checksum",
                     reader->path);
+    STRATA_TRY(manifest_digest(ctx, &reader->content, false, hex));
+    if (!strata_reader_attribute_text(reader, "/", "content_digest", &seal) ||
+        strcmp(seal, hex) != 0)
+        STRATA_FAIL(
+            ctx, STRATA_ERR_VERIFY,
+            "%s: the content digest does not fit; an attribute, a name or a column was changed",
+            reader->path);
     memcpy(digest, hex, sizeof hex);
 done:
     return rc;

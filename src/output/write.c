@@ -7,7 +7,8 @@
 #include "strata/memory.h"
 #include "strata/par.h"
 
-/* Blocks a rank writes in one collective call: 64 MiB of doubles, and the same count on every rank. */
+/* Blocks a rank writes in one collective call: 64 MiB of doubles, and the same count on every
+ * rank. */
 static const int64_t round_blocks = 64;
 
 /* ---- structure ------------------------------------------------------------------------------- */
@@ -152,8 +153,8 @@ done:
 
 int64_t output_estimate(const strata_output *out)
 {
-    /* Headers, the chunk index and a deflate stream that does not compress (about 1/1000, take 1/256);
-     * attributes count double for the heap that large ones live in. */
+    /* Headers, the chunk index and a deflate stream that does not compress (about 1/1000, take
+     * 1/256); attributes count double for the heap that large ones live in. */
     const int64_t file_bytes = 65536, object_bytes = 2048, chunk_bytes = 128;
     int64_t total = file_bytes;
     for (int64_t i = 0; i < out->meant.n; i++) {
@@ -163,7 +164,8 @@ int64_t output_estimate(const strata_output *out)
             total += 2 * ((int64_t)strlen(entry->attributes[a].name) + entry->attributes[a].width);
         if (entry->is_column) {
             int64_t blocks = manifest_blocks(entry->rows);
-            int64_t rows = entry->rows < STRATA_BLOCK_ROWS ? entry->rows : blocks * STRATA_BLOCK_ROWS;
+            int64_t rows =
+                entry->rows < STRATA_BLOCK_ROWS ? entry->rows : blocks * STRATA_BLOCK_ROWS;
             int64_t raw = rows * entry->width;
             total += raw + raw / 256 + blocks * chunk_bytes;
         }
@@ -195,10 +197,11 @@ static bool wants_copy(const output_column *column, const strata_partition *from
     return missing;
 }
 
-/* One round of a column: count rows of this rank (0 is fine) from global row first. Collective in HDF5
- * when transfer is. */
-static strata_status write_rows(strata_context *ctx, const strata_output *out, hid_t set, hid_t type,
-                                hid_t transfer, int64_t first, int64_t count, const void *values)
+/* One round of a column: count rows of this rank (0 is fine) from global row first. Collective
+ * in HDF5 when transfer is. */
+static strata_status write_rows(strata_context *ctx, const strata_output *out, hid_t set,
+                                hid_t type, hid_t transfer, int64_t first, int64_t count,
+                                const void *values)
 {
     strata_status rc = STRATA_OK;
     hsize_t start = (hsize_t)first, n = (hsize_t)count, room = n > 0 ? n : 1;
@@ -233,9 +236,9 @@ static strata_status write_rounds(strata_context *ctx, big_writer *w, hid_t set,
         int64_t left = at < n_local ? n_local - at : 0, count = left < round ? left : round;
         strata_status local = STRATA_OK;
         if (strata_fault_strikes(ctx, "output.write"))
-            local = strata_context_fail(ctx, STRATA_ERR_IO, __FILE__, __LINE__,
-                                        "%s: writing %s failed (injected)", w->out->path,
-                                        column->path);
+            local =
+                strata_context_fail(ctx, STRATA_ERR_IO, __FILE__, __LINE__,
+                                    "%s: writing %s failed (injected)", w->out->path, column->path);
         STRATA_AGREE(ctx, local);
         STRATA_AGREE(ctx, write_rows(ctx, w->out, set, type, w->transfer,
                                      count > 0 ? first + at : 0, count,
@@ -257,11 +260,12 @@ static strata_status hash_column(strata_context *ctx, const big_writer *w,
     STRATA_AGREE(ctx, strata_alloc(ctx, n_blocks, sizeof *mine, &mine));
     for (int64_t b = 0; b < n_blocks; b++) {
         int64_t at = b * STRATA_BLOCK_ROWS, left = n_local - at;
-        mine[b] = manifest_hash_of((const char *)values + at * column->width,
-                                   left < STRATA_BLOCK_ROWS ? left : STRATA_BLOCK_ROWS,
-                                   column->width);
+        mine[b] =
+            manifest_hash_of((const char *)values + at * column->width,
+                             left < STRATA_BLOCK_ROWS ? left : STRATA_BLOCK_ROWS, column->width);
     }
-    STRATA_TRY(strata_par_gather(ctx, mine, n_blocks * (int64_t)sizeof *mine, -1, &all, &got, NULL));
+    STRATA_TRY(
+        strata_par_gather(ctx, mine, n_blocks * (int64_t)sizeof *mine, -1, &all, &got, NULL));
     if (got != manifest_blocks(entry->rows) * (int64_t)sizeof *all)
         STRATA_FAIL(ctx, STRATA_ERR_INTERNAL, "%s: %lld bytes of hashes gathered", column->path,
                     (long long)got);
@@ -297,8 +301,8 @@ static strata_status write_column(strata_context *ctx, big_writer *w, const stra
         STRATA_TRY(output_funnel_column(ctx, w, set, column, values));
     } else {
         type = h5_memory_type(column->type, column->width);
-        STRATA_AGREE(ctx,
-                     type < 0 ? h5_fail(ctx, STRATA_ERR_IO, w->out->path, column->path) : STRATA_OK);
+        STRATA_AGREE(ctx, type < 0 ? h5_fail(ctx, STRATA_ERR_IO, w->out->path, column->path)
+                                   : STRATA_OK);
         STRATA_TRY(write_rounds(ctx, w, set, type, column, values));
     }
 done:
@@ -329,7 +333,8 @@ static strata_status open_writer(strata_context *ctx, big_writer *w)
     hid_t access = h5_access(together ? ctx->comm : MPI_COMM_NULL);
     w->transfer = H5Pcreate(H5P_DATASET_XFER);
     bool ready = access >= 0 && w->transfer >= 0;
-    if (ready && together) /* all chunks of a round in one collective write, whatever the rank count */
+    if (ready &&
+        together) /* all chunks of a round in one collective write, whatever the rank count */
         ready = H5Pset_dxpl_mpio(w->transfer, H5FD_MPIO_COLLECTIVE) >= 0 &&
                 H5Pset_dxpl_mpio_chunk_opt(w->transfer, H5FD_MPIO_CHUNK_ONE_IO) >= 0;
     STRATA_AGREE(ctx, ready ? STRATA_OK : h5_fail(ctx, STRATA_ERR_IO, w->out->path, "opening it"));
@@ -362,8 +367,8 @@ strata_status output_write_distributed(strata_context *ctx, strata_output *out, 
                                     "%s: closing it failed (injected)", out->path);
     STRATA_AGREE(ctx, local);
 done:
-    /* Closing a shared file after a failure may wait for ever for a rank that failed half way. It is
-     * left open: its name is removed, and the job ends. */
+    /* Closing a shared file after a failure may wait for ever for a rank that failed half way.
+     * It is left open: its name is removed, and the job ends. */
     if (w.way != OUTPUT_TOGETHER)
         h5_release(&w.h5);
     h5_release(&w.transfer);

@@ -60,8 +60,8 @@ strata_status strata_output_check(strata_context *ctx, const char *path, bool fo
     if (S_ISDIR(info.st_mode))
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "output %s is a folder; name a file", path);
     if (S_ISLNK(info.st_mode))
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                    "output %s is a symbolic link; name the file itself", path);
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "output %s is a symbolic link; name the file itself",
+                    path);
     if (!S_ISREG(info.st_mode))
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "output %s is not a regular file", path);
     if (!force)
@@ -212,9 +212,11 @@ void strata_output_discard(strata_context *ctx, strata_output **out)
     if (!o)
         return;
     if (o->partial_exists && unlink(o->partial) != 0 && errno != ENOENT)
-        strata_log(ctx, STRATA_LOG_WARNING, "%s: cannot remove it: %s", o->partial, strerror(errno));
+        strata_log(ctx, STRATA_LOG_WARNING, "%s: cannot remove it: %s", o->partial,
+                   strerror(errno));
     if (o->lock_fd >= 0) {
-        unlink(o->lock); /* before the lock goes: who waits for it looks whether the name is there */
+        unlink(
+            o->lock); /* before the lock goes: who waits for it looks whether the name is there */
         close(o->lock_fd);
     }
     for (int64_t t = 0; t < o->n_tables; t++)

@@ -42,10 +42,13 @@ strata_status output_write_structure(strata_context *ctx, strata_output *out);
 
 /* How the big columns get into the file. */
 typedef enum output_way {
-    OUTPUT_ALONE,    /* one process: POSIX, where errors are told */
-    OUTPUT_TOGETHER, /* MPI-IO, collectively; only with reserved room: met by a full disk, HDF5 1.10 and
-                        OMPIO lose the error or wait for ever when the file is closed */
-    OUTPUT_FUNNEL    /* every rank compresses, rank 0 writes (POSIX): where no room can be reserved */
+    /* one process: POSIX, where errors are told */
+    OUTPUT_ALONE,
+    /* MPI-IO, collectively; only with reserved room: met by a full disk, HDF5 1.10 and OMPIO lose the
+     * error or wait for ever when the file is closed */
+    OUTPUT_TOGETHER,
+    /* every rank compresses, rank 0 writes (POSIX): where no room can be reserved */
+    OUTPUT_FUNNEL
 } output_way;
 
 typedef struct big_writer {
@@ -55,8 +58,8 @@ typedef struct big_writer {
     strata_partition blocks; /* of the table in hand: whole chunks a rank */
 } big_writer;
 
-/* Collective: the columns of the distributed tables, and their block hashes into out->meant on every
- * rank. reserved (the same on all): the file's room is set aside. */
+/* Collective: the columns of the distributed tables, and their block hashes into out->meant on
+ * every rank. reserved (the same on all): the file's room is set aside. */
 strata_status output_write_distributed(strata_context *ctx, strata_output *out, bool reserved);
 
 /* Collective: one column by way of rank 0; values are those of this rank's whole chunks, set is the

@@ -1,5 +1,5 @@
-/* output_test.h: what the tests of the output room share: a small synthetic result, spread over ranks
- * in a lopsided way, and a fresh folder for its files. */
+/* output_test.h: what the tests of the output room share: a small synthetic result, spread over
+ * ranks in a lopsided way, and a fresh folder for its files. */
 #ifndef STRATA_OUTPUT_TEST_H
 #define STRATA_OUTPUT_TEST_H
 

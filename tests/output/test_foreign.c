@@ -1,5 +1,5 @@
-/* Tables of files that strata did not write: what is plain is read, the rest is not looked at; and the
- * guard around readers that crash or hang. */
+/* Tables of files that strata did not write: what is plain is read, the rest is not looked at;
+ * and the guard around readers that crash or hang. */
 #include "output_test.h"
 
 #include <hdf5.h>
@@ -128,7 +128,8 @@ static void guarded(void **state)
     assert_ok(strata_guard(&ctx, "f", body, &e, &e.result, sizeof e.result));
     assert_int_equal(e.result, 42);
     e = (errand){1, 0};
-    assert_int_equal(strata_guard(&ctx, "f", body, &e, &e.result, sizeof e.result), STRATA_ERR_SPACE);
+    assert_int_equal(strata_guard(&ctx, "f", body, &e, &e.result, sizeof e.result),
+                     STRATA_ERR_SPACE);
     assert_string_equal(ctx.error.message, "the child says no");
     assert_int_equal(e.result, 0);
     strata_context_clear_error(&ctx);

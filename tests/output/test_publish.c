@@ -3,7 +3,7 @@
 
 #include <sys/resource.h>
 
-/* ---- the good way ---------------------------------------------------------------------------- */
+/* ---- the good way ------------------------------------------------------------------------ */
 
 /* The file of all ranks holds what a serial writer writes, and its digest says so. */
 static void matches_serial(int64_t rows, bool reserved)
@@ -38,8 +38,14 @@ static void matches_serial(int64_t rows, bool reserved)
 static void sizes(void **state)
 {
     (void)state;
-    const int64_t rows[] = {0, 1, 2, 1000, STRATA_BLOCK_ROWS - 1, STRATA_BLOCK_ROWS,
-                            STRATA_BLOCK_ROWS + 1, 3 * STRATA_BLOCK_ROWS + 77};
+    const int64_t rows[] = {0,
+                            1,
+                            2,
+                            1000,
+                            STRATA_BLOCK_ROWS - 1,
+                            STRATA_BLOCK_ROWS,
+                            STRATA_BLOCK_ROWS + 1,
+                            3 * STRATA_BLOCK_ROWS + 77};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         matches_serial(rows[i], true);
         matches_serial(rows[i], false); /* by way of rank 0 */
@@ -90,7 +96,7 @@ static void reads_back(void **state)
     strata_reader_close(&reader);
 }
 
-/* ---- refusals before any work ----------------------------------------------------------------- */
+/* ---- refusals before any work --------------------------------------------------------------- */
 
 static void expect_text(const char *path, const char *text)
 {
@@ -196,9 +202,10 @@ static void two_jobs(void **state)
     sample_release(&s);
 }
 
-/* ---- failures on the way ---------------------------------------------------------------------- */
+/* ---- failures on the way -------------------------------------------------------------------- */
 
-/* Whatever fails, on whatever rank: the right status everywhere, the older file untouched, no litter. */
+/* Whatever fails, on whatever rank: the right status everywhere, the older file untouched, no
+ * litter. */
 static void injected(void **state)
 {
     (void)state;
@@ -265,8 +272,8 @@ static void out_of_memory(void **state)
     }
 }
 
-/* A real limit. The second time the checks before writing are left out, so that it is met on the way:
- * an error, and not the death by SIGXFSZ. */
+/* A real limit. The second time the checks before writing are left out, so that it is met on the
+ * way: an error, and not the death by SIGXFSZ. */
 static void file_size_limit(void **state)
 {
     (void)state;

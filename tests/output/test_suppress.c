@@ -3,8 +3,9 @@
 
 enum { ROWS_MAX = 7, COLUMNS_MAX = 6 };
 
-/* With totals known, the hidden cells are the unknowns of linear equations; a cell is given away when
- * its value is the same in all solutions: Gauss elimination leaves its column as a unit alone. */
+/* With totals known, the hidden cells are the unknowns of linear equations; a cell is given away
+ * when its value is the same in all solutions: Gauss elimination leaves its column as a unit
+ * alone. */
 static bool is_determined(const bool *hidden, int rows, int columns, int cell)
 {
     double system[ROWS_MAX + COLUMNS_MAX][ROWS_MAX * COLUMNS_MAX] = {{0}};
