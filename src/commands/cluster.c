@@ -280,7 +280,7 @@ static strata_status tell(strata_context *ctx, const job *j, const strata_result
                    (long long)j->table.shared_keys);
     if (ctx->rank == 0) {
         strata_progress_end(ctx);
-        if (!ctx->quiet)
+        if (strata_command_has_screen(ctx, j->line))
             strata_console_clustering(stdout, result, &console);
         if (json)
             rc = strata_console_clustering_json(ctx, json, result, &console);
@@ -372,6 +372,7 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     STRATA_TRY(strata_command_config(ctx, line, &j.config, &finished));
     if (finished)
         goto done;
+    STRATA_TRY(strata_command_check_json(ctx, line));
     STRATA_AGREE(ctx, settle_header(ctx, line, &j.config));
     STRATA_AGREE(ctx, settle_variant(ctx, &j.config));
     j.source.table = strata_option_text(line, "--table", "/users");

@@ -127,14 +127,22 @@ static strata_status no_such_column(strata_context *ctx, const strata_config *co
 {
     strata_status rc = STRATA_OK;
     const char **names = NULL;
+    char list[400] = "";
     STRATA_TRY(strata_alloc(ctx, source->n_columns, sizeof *names, &names));
     for (int32_t i = 0; i < source->n_columns; i++)
         names[i] = source->columns[i].name;
+    for (int32_t i = 0; i < source->n_columns; i++) {
+        const size_t used = strlen(list), room = sizeof list - used;
+        const bool fits = strlen(names[i]) + 8 < room;
+        snprintf(list + used, room, "%s%s", i ? ", " : "", fits ? names[i] : "...");
+        if (!fits)
+            break;
+    }
     const char *near = strata_text_nearest(name, names, source->n_columns);
-    STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s%s%s: no column is named \"%.80s\"%s%s%s",
+    STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s%s%s: no column is named \"%.80s\"%s%s%s; it has: %s",
                 config->input.files[0], source->is_hdf5 ? " " : "",
                 source->is_hdf5 ? source->table : "", name, near ? ", did you mean \"" : "",
-                near ? near : "", near ? "\"?" : "");
+                near ? near : "", near ? "\"?" : "", list);
 done:
     strata_free(&names);
     return rc;

@@ -1,6 +1,7 @@
 /* The rows of a feature source, each rank its part. */
 #include "feature_table.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "strata/hash.h"
@@ -43,6 +44,34 @@ static strata_status read_integers(strata_context *ctx, strata_reader *reader, c
     }
 done:
     strata_free(&piece);
+    return rc;
+}
+
+/* Not collective. The first row of this rank that is NaN or infinite; ranks hold rows in order, so the
+ * lowest one that fails names the first of all. */
+static strata_status refuse_infinite(strata_context *ctx, const strata_config *config,
+                                     const feature_source *source, const feature_table *table)
+{
+    strata_status rc = STRATA_OK;
+    const int64_t first = strata_partition_first(&table->partition, ctx->rank);
+    int64_t bad = strata_partition_local(&table->partition, ctx->rank);
+    const char *name = NULL;
+    char path[PATH_BYTES];
+    for (int32_t f = 0; f < source->d; f++) {
+        const feature_column *column = &source->columns[source->feature[f]];
+        const double *values = table->values[f];
+        for (int64_t i = 0; column->type == STRATA_F64 && i < bad; i++) {
+            if (isfinite(values[i]))
+                continue;
+            bad = i;
+            name = column->name;
+        }
+    }
+    if (name)
+        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: %s of row %lld (from 0) is not a finite number",
+                    config->input.files[0], column_path(source, name, path),
+                    (long long)(first + bad));
+done:
     return rc;
 }
 
@@ -352,6 +381,7 @@ strata_status feature_table_read(strata_context *ctx, const strata_config *confi
         STRATA_TRY(strata_partition_blocks(ctx, source->rows, even_share(source->rows, ctx->size),
                                            &made.partition));
         STRATA_AGREE(ctx, read_hdf5(ctx, source, &made));
+        STRATA_AGREE(ctx, refuse_infinite(ctx, config, source, &made));
         STRATA_AGREE(ctx, note_input(ctx, config, source, &made));
     } else {
         STRATA_TRY(read_text(ctx, config, source, &made));
@@ -378,8 +408,6 @@ void feature_table_release(feature_table *table)
     strata_free(&table->user_key);
     strata_free(&table->row);
     strata_free(&table->key64);
-    for (int32_t i = 0; i < table->n_inputs; i++)
-        strata_free(&table->inputs[i].path);
-    strata_free(&table->inputs);
+    strata_inputs_release(&table->inputs, table->n_inputs);
     *table = (feature_table){.n_inputs = 0};
 }

@@ -1,7 +1,4 @@
 /* run: the main job. */
-#include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,23 +35,6 @@ static strata_status check_request(strata_context *ctx, const strata_config *con
                     name, nearest ? "; did you mean " : "", nearest ? nearest : "",
                     nearest ? "?" : "");
     }
-done:
-    return rc;
-}
-
-/* Rank 0 only. A summary that has no place is told now, not when the hours of work are done. */
-static strata_status check_json(strata_context *ctx, const strata_command_line *line)
-{
-    strata_status rc = STRATA_OK;
-    const char *path = strata_option_text(line, "--json", "-");
-    char folder[PATH_MAX];
-    if (strcmp(path, "-") == 0)
-        goto done;
-    if (strlen(path) >= sizeof folder)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--json %.60s...: the path is too long", path);
-    memcpy(folder, path, strlen(path) + 1);
-    if (access(path, F_OK) == 0 ? access(path, W_OK) != 0 : access(dirname(folder), W_OK | X_OK) != 0)
-        STRATA_FAIL(ctx, STRATA_ERR_IO, "--json %s: %s", path, strerror(errno));
 done:
     return rc;
 }
@@ -149,7 +129,7 @@ static strata_status tell(strata_context *ctx, const strata_command_line *line,
                                     .peak_memory = p->peak_memory};
     if (ctx->rank == 0) {
         strata_progress_end(ctx);
-        if (!ctx->quiet && !(json && strcmp(json, "-") == 0)) /* one thing at a time on stdout */
+        if (strata_command_has_screen(ctx, line))
             strata_console_summary(stdout, result, &console);
         if (json)
             rc = strata_console_json(ctx, json, result, &console);
@@ -196,7 +176,7 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     if (finished)
         goto done;
     STRATA_AGREE(ctx, check_request(ctx, &config));
-    STRATA_AGREE(ctx, ctx->rank == 0 ? check_json(ctx, line) : STRATA_OK);
+    STRATA_TRY(strata_command_check_json(ctx, line));
     if (strata_option_flag(line, "--dry-run")) {
         STRATA_TRY(dry_run(ctx, line, &config));
     } else {

@@ -1,3 +1,6 @@
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -174,4 +177,35 @@ strata_status strata_command_text(strata_context *ctx, const strata_command_line
 done:
     strata_free(&text.bytes);
     return rc;
+}
+
+/* ---- the summary ----------------------------------------------------------------------------- */
+
+static strata_status check_summary(strata_context *ctx, const char *path)
+{
+    strata_status rc = STRATA_OK;
+    char folder[PATH_MAX];
+    if (strcmp(path, "-") == 0)
+        goto done;
+    if (strlen(path) >= sizeof folder)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--json %.60s...: the path is too long", path);
+    memcpy(folder, path, strlen(path) + 1);
+    if (access(path, F_OK) == 0 ? access(path, W_OK) != 0 : access(dirname(folder), W_OK | X_OK) != 0)
+        STRATA_FAIL(ctx, STRATA_ERR_IO, "--json %s: %s", path, strerror(errno));
+done:
+    return rc;
+}
+
+strata_status strata_command_check_json(strata_context *ctx, const strata_command_line *line)
+{
+    strata_status rc = STRATA_OK;
+    const char *path = strata_option_text(line, "--json", "-");
+    STRATA_AGREE(ctx, ctx->rank == 0 ? check_summary(ctx, path) : STRATA_OK);
+done:
+    return rc;
+}
+
+bool strata_command_has_screen(const strata_context *ctx, const strata_command_line *line)
+{
+    return !ctx->quiet && strcmp(strata_option_text(line, "--json", ""), "-") != 0;
 }

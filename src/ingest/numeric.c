@@ -351,8 +351,6 @@ void strata_numeric_table_release(strata_numeric_table *table)
     for (int32_t f = 0; f < table->d; f++)
         strata_free(&table->values[f]);
     strata_free(&table->keys);
-    for (int32_t i = 0; i < table->n_inputs; i++)
-        strata_free(&table->inputs[i].path);
-    strata_free(&table->inputs);
+    strata_inputs_release(&table->inputs, table->n_inputs);
     *table = (strata_numeric_table){0};
 }

@@ -1,0 +1,335 @@
+"""strata cluster: known answers, a given start against plain Lloyd, the same digest however the rows are
+stored and spread, reclustering a result, and input that is wrong or odd."""
+import gzip
+import json
+import os
+import random
+import re
+import sys
+
+from harness import CONFIG, SOURCE, Folder, close, data_file, digest, equal, need_h5py, run
+
+h5py = need_h5py()
+RANKS = (1, 2, 3, 4, 7)
+PLAIN = ("--transform", "none", "--scale", "none")
+
+
+def iris_rows():
+    """Fisher's measurements, from the unit tests' table, in tenths."""
+    text = open(os.path.join(SOURCE, "tests", "cluster", "iris.h")).read()
+    rows = [tuple(map(int, r)) for r in re.findall(r"\{\s*(\d+),\s*(\d+),\s*(\d+),\s*(\d+)\s*\}", text)]
+    equal("iris rows", len(rows), 150)
+    return rows
+
+
+def write_iris(path="iris.csv"):
+    species = ("setosa", "versicolor", "virginica")
+    with open(path, "w") as f:
+        f.write("sepal_length,sepal_width,petal_length,petal_width,species\n")
+        for i, row in enumerate(iris_rows()):
+            f.write(",".join(f"{x // 10}.{x % 10}" for x in row) + f",{species[i // 50]}\n")
+
+
+def cluster(path, *arguments, ranks=2, out="out.h5", expect=0):
+    return run("cluster", "-q", "-i", path, "-o", out, "--force", *arguments, ranks=ranks, expect=expect)
+
+
+def column(path, name):
+    with h5py.File(path, "r") as f:
+        return f[name][...].tolist()
+
+
+def attribute(path, group, name):
+    with h5py.File(path, "r") as f:
+        return f[group].attrs[name]
+
+
+def iris():
+    write_iris()
+    wanted = {2: 152.347951760358, 3: 78.851441426146, 4: 57.2284732142857, 5: 46.446182051282,
+              6: 39.0399872460872}
+    for k, sse in wanted.items():
+        cluster("iris.csv", "-k", k, "--restarts", 200, *PLAIN)
+        # centroids lie on the grid, so the sum of squares can only be a little above the real optimum
+        close(f"iris SSE k={k}", float(attribute("out.h5", "model", "inertia")), sse, 1e-6)
+        if k == 3:
+            equal("iris sizes", sorted(column("out.h5", "clusters/users")), [38, 50, 62])
+            equal("order by falling mean of the first feature", column("out.h5", "clusters/users"),
+                  [38, 62, 50])
+            equal("the column of text is left out", sorted(h5py.File("out.h5", "r")["users"].keys()),
+                  ["cluster_distance", "cluster_id", "petal_length", "petal_width", "row",
+                   "sepal_length", "sepal_width"])
+    done = run("cluster", "-i", "iris.csv", "-o", "auto.h5", "-k", "auto", *PLAIN, "--json", "auto.json",
+               "--set", "gates.min_group_size=10", ranks=3)
+    equal("one line explains k", len(re.findall(r"^k = 2: .*silhouette", done.stdout, re.M)), 1)
+    equal("k_selection", column("auto.h5", "k_selection/k"), list(range(2, 11)))
+    equal("chosen", column("auto.h5", "k_selection/chosen"), [1] + [0] * 8)
+    equal("clusters", len(column("auto.h5", "clusters/users")), 2)
+    summary = json.load(open("auto.json"))
+    equal("summary", (summary["rows"], summary["clustering"]["k"], summary["content_digest"]),
+          (150, 2, digest("auto.h5")))
+    run("verify", "auto.h5", ranks=0)
+    equal("inspect", "150" in run("inspect", "auto.h5", ranks=0).stdout, True)
+
+
+# ---- a given start ------------------------------------------------------------------------------
+
+def plain_lloyd(points, start, moves):
+    """Labels by the start, then `moves` times the means; the plainest float64 form."""
+    centres = [list(map(float, c)) for c in start]
+    labels = None
+    for turn in range(moves + 1):
+        new = []
+        for p in points:
+            distances = [sum((a - b) ** 2 for a, b in zip(p, c)) for c in centres]
+            new.append(distances.index(min(distances)))
+        stop = new == labels
+        labels = new
+        if stop or turn == moves:
+            break
+        for j in range(len(centres)):
+            mine = [p for p, l in zip(points, labels) if l == j]
+            if mine:
+                centres[j] = [sum(x) / len(mine) for x in zip(*mine)]
+    return labels
+
+
+def by_first_feature(points, labels, k):
+    """The published numbers: falling mean of the first feature, empty ones last."""
+    mean = []
+    for j in range(k):
+        mine = [p[0] for p, l in zip(points, labels) if l == j]
+        mean.append(sum(mine) / len(mine) if mine else float("-inf"))
+    order = sorted(range(k), key=lambda j: (-mean[j], j))
+    return [order.index(l) for l in labels]
+
+
+def lloyd():
+    source = random.Random(7)
+    points = [tuple(source.randint(-900, 900) for _ in range(3)) for _ in range(1500)]
+    start = [points[i * 200] for i in range(6)]
+    with open("points.csv", "w") as f:
+        f.write("x,y,z\n" + "".join("%d,%d,%d\n" % p for p in points))
+    with open("start.csv", "w") as f: # another order of the columns, and one that is not asked for
+        f.write("z,name,x,y\n" + "".join(f"{z},c,{x}.0,{y}e0\n" for x, y, z in start))
+    with open("bare.csv", "w") as f:
+        f.write("".join("%d;%d;%d\n" % c for c in start))
+    for moves in (0, 1, 2, 5, 300):
+        wanted = by_first_feature(points, plain_lloyd(points, start, moves), 6)
+        for name in ("start.csv", "bare.csv"):
+            cluster("points.csv", "--centroids", name, "--max-iterations", moves, *PLAIN, ranks=3)
+            equal(f"labels after at most {moves} moves ({name})", column("out.h5", "users/cluster_id"),
+                  wanted)
+    equal("rows are numbered", column("out.h5", "users/row"), list(range(1500)))
+    # The start is in the units of the features, whatever the scaling.
+    cluster("points.csv", "--centroids", "start.csv", "--max-iterations", 0, "--transform", "none")
+    centres = sorted(zip(*(column("out.h5", f"clusters/{f}_center") for f in "xyz")))
+    for got, want in zip(centres, sorted(start)):
+        if max(abs(a - b) for a, b in zip(got, want)) > 1e-2:
+            sys.exit(f"a centre of the start is {got}, given was {want}")
+
+
+# ---- the same result ----------------------------------------------------------------------------
+
+def formats():
+    source = random.Random(3)
+    rows = [(f"u{i:04d}", repr(source.gauss(0, 5)), str(source.randint(0, 10**6)),
+             f"{source.random() * 1e-3:.17e}") for i in range(3000)]
+    names = ("id", "a", "b", "c")
+    text = "".join(",".join(r) + "\n" for r in rows)
+    header = ",".join(names) + "\n"
+    tab = (header + text).replace(",", "\t")
+    blanks = "".join("  ".join(r[1:]) + " \n" for r in rows)
+    quoted = "".join('"' + r[0] + '","' + '","'.join(r[1:]) + '"\r\n' for r in rows)
+    files = {"plain.csv": header + text, "tab.tsv": tab, "quoted.csv": header.replace("\n", "\r\n") + quoted,
+             "end.csv": (header + text)[:-1], "bom.csv": "\ufeff" + header + text,
+             "semicolon.csv": (header + text).replace(",", ";"), "bare.csv": text}
+    for name, content in files.items():
+        open(name, "w", newline="").write(content)
+    gzip.open("packed.gz", "wt").write(header + text)
+    open("part1.csv", "w").write(header + "".join(text.splitlines(True)[:1234]))
+    gzip.open("part2.csv", "wt").write(header + "".join(text.splitlines(True)[1234:]))
+    wanted = None
+    cases = [("plain.csv", RANKS), *((n, (2, 5)) for n in ("tab.tsv", "quoted.csv", "end.csv", "bom.csv",
+             "semicolon.csv", "packed.gz")), ("part*.csv", (1, 3))]
+    for name, ranks in cases:
+        for n in ranks:
+            cluster(name, "--features", "a,b,c", "-k", 5, ranks=n)
+            wanted = wanted or digest("out.h5")
+            equal(f"{name} at {n} ranks", digest("out.h5"), wanted)
+    equal("numbers are read to the bit", column("out.h5", "users/a"), [float(r[1]) for r in rows])
+    equal("tiny numbers too", column("out.h5", "users/c"), [float(r[3]) for r in rows])
+    # Without a header the columns have numbers for names; a column of text over text is no header.
+    cluster("bare.csv", "--features", "c2,c3,c4", "-k", 5, ranks=3)
+    equal("no header", column("out.h5", "users/c2"), [float(r[1]) for r in rows])
+    open("blanks.txt", "w").write(blanks)
+    cluster("blanks.txt", "-k", 5, "--no-header", ranks=3)
+    equal("blanks", column("out.h5", "users/c3"), [float(r[3]) for r in rows])
+    run("inspect", "--config", "out.h5", ranks=0)
+    # With keys the order of the rows does not matter either.
+    lines = text.splitlines(True)
+    source.shuffle(lines)
+    open("shuffled.csv", "w").write(header + "".join(lines))
+    keyed = set()
+    for name, n in (("plain.csv", 1), ("shuffled.csv", 3), ("shuffled.csv", 7), ("packed.gz", 4)):
+        cluster(name, "--features", "a,b,c", "--key", "id", "-k", 5, "--set", "privacy.mode=plain", ranks=n)
+        keyed.add(digest("out.h5"))
+    equal("keyed rows in any order: digests", len(keyed), 1)
+    equal("sorted by key", [k.decode() for k in h5py.File("out.h5", "r")["users/user_key"][...]],
+          [r[0] for r in rows])
+    done = run("cluster", "-i", "plain.csv", "-o", "no.h5", "--features", "a", "--key", "id", expect=2, ranks=2)
+    equal("keys are secret by default", "key" in done.stderr and not os.path.exists("no.h5"), True)
+    open("key", "w").write("0123456789abcdef0123456789abcdef\n")
+    os.chmod("key", 0o600)
+    cluster("plain.csv", "--features", "a,b,c", "--key", "id", "--set", "privacy.key_file=key", ranks=3)
+    equal("pseudonyms", all(re.fullmatch(b"[0-9a-f]{32}", k) for k in
+                            h5py.File("out.h5", "r")["users/user_key"][...]), True)
+
+
+def result():
+    """Reclustering what a run made repeats it; its given start and choice of k are those of run."""
+    config = os.path.join(CONFIG, "cdnow.yaml")
+    path = data_file("cdnow_master.txt.gz")
+    run("run", "-q", "-c", config, "-i", path, "-o", "run.h5", ranks=2)
+    digests = set()
+    for n in RANKS:
+        cluster("run.h5", "-c", config, ranks=n)
+        digests.add(digest("out.h5"))
+        run("verify", "out.h5", ranks=0)
+    equal("digests of the reclustering", len(digests), 1)
+    equal("inertia", attribute("out.h5", "model", "inertia"), attribute("run.h5", "model", "inertia"))
+    for name in ("user_key", "cluster_id", "cluster_distance", "monetary", "recency_days"):
+        equal(f"{name} of every user", column("out.h5", f"users/{name}") == column("run.h5", f"users/{name}"), True)
+    equal("as_of", attribute("out.h5", "/", "as_of"), attribute("run.h5", "/", "as_of"))
+    # Other features; a table of a foreign file; a reclustering of a reclustering.
+    cluster("run.h5", "--features", "aov,max_order", "-k", 3)
+    equal("other features", len(column("out.h5", "clusters/aov_center")), 3)
+    cluster("out.h5", "-k", 3, out="again.h5", ranks=3)
+    equal("by the features of its model", column("again.h5", "users/cluster_id"), column("out.h5", "users/cluster_id"))
+    with h5py.File("run.h5", "r") as f, h5py.File("foreign.h5", "w") as g:
+        for name in ("frequency", "monetary"):
+            g[f"deep/table/{name}"] = f[f"users/{name}"][...].astype("f4" if name == "monetary" else "u1")
+    cluster("foreign.h5", "--table", "/deep/table", "-k", 3)
+    equal("rows of a foreign table", len(column("out.h5", "users/row")), 23502)
+    # run takes a start too: that of its own end ends at once.
+    with open("start.csv", "w") as f:
+        names = ("recency_days", "frequency", "monetary")
+        f.write(",".join(names) + "\n")
+        for row in zip(*(column("run.h5", f"clusters/{n}_center") for n in names)):
+            f.write(",".join(map(repr, row)) + "\n")
+    run("run", "-q", "-c", config, "-i", path, "-o", "start.h5", "--set", "cluster.init=centroids", "--set",
+        "cluster.centroids=start.csv", ranks=3)
+    equal("run from the end of a run", column("start.h5", "users/cluster_id") == column("run.h5", "users/cluster_id"), True)
+    equal("moves", int(attribute("start.h5", "model", "iterations")) <= 2, True)
+    run("run", "-q", "-c", config, "-i", path, "-o", "auto.h5", "--set", "cluster.k=auto", "--set",
+        "cluster.k_max=4", "--set", "cluster.restarts=2", ranks=2)
+    equal("run with k: auto", column("auto.h5", "k_selection/k"), [2, 3, 4])
+
+
+# ---- bad and odd input --------------------------------------------------------------------------
+
+def refuse(name, content, code, pattern, *arguments, ranks=2, path="bad.csv"):
+    if content is not None:
+        open(path, "wb").write(content if isinstance(content, bytes) else content.encode())
+    before = set(os.listdir("."))
+    done = run("cluster", "-q", "-i", path, "-o", "none.h5", *arguments, ranks=ranks, expect=code)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("strata: error")]
+    if len(errors) != 1 or not re.search(pattern, errors[0]):
+        sys.exit(f"{name}: wanted one error line like {pattern!r}, got\n{done.stderr}")
+    if set(os.listdir(".")) != before:
+        sys.exit(f"{name}: left something behind")
+    print(f"ok: {name}: {errors[0]}")
+
+
+def bad():
+    good = "a,b\n" + "".join(f"{i % 37}.5,{i * i % 101}\n" for i in range(400))
+    half = good.splitlines(True)
+    for text, reason in (("NaN,1", "NaN"), ("1,inf", "column b.*inf"), ("1,1e400", "1e400"), ("x,1", '"x"'),
+                         (",1", "column a is empty"), ("1,0x10", "0x10"), ("1", "too few or too many"),
+                         ("1,2,3", "too few or too many"), ('"1,2', "quote"), ("1,1,", "too few or too many"),
+                         ('"1,000",2', "1,000"), ("\uff11,1", "column a")):
+        for n in (1, 4) if text == "NaN,1" else (4,):
+            refuse(f"row {text} at {n} ranks", "".join(half[:200]) + text + "\n" + "".join(half[200:]), 5,
+                   rf"bad\.csv:201: .*{reason}", ranks=n)
+    refuse("two bad rows: the first is named", good + "x,1\n" + good[4:] * 9 + "y,1\n", 5, r"bad\.csv:402: ", ranks=7)
+    refuse("empty file", "", 5, r"bad\.csv: is empty")
+    refuse("blank lines only", "\n\n \n", 5, r"bad\.csv: is empty")
+    refuse("header only", "a,b\n", 5, r"bad\.csv: there is no row")
+    refuse("missing file", None, 5, r"nowhere\.csv", path="nowhere.csv")
+    refuse("truncated gzip", gzip.compress((good * 50).encode())[:-50], 5, r"bad\.csv.*cut off")
+    refuse("unknown column", good, 2, r'named "aa", did you mean "a"', "--features", "aa,b")
+    refuse("column twice", "a,a\n1,2\n", 5, r"two columns", "--features", "a")
+    refuse("no numbers", "a,b\nx,y\n", 5, r"no column of numbers")
+    wide = ",".join(f"f{i}" for i in range(65)) + "\n" + ",".join("1" for _ in range(65)) + "\n"
+    refuse("65 features", wide, 2, r"65 columns of numbers.*64")
+    refuse("65 features asked for", wide, 2, r"cluster\.features|--features", "--features",
+           ",".join(f"f{i}" for i in range(65)))
+    refuse("k = 257", good, 2, r"256", "-k", "257")
+    refuse("k = 0", good, 2, r"cluster\.k|--clusters|-k", "-k", "0")
+    refuse("unknown variant", good, 2, r"variant.*lloyd", "--variant", "loyd")
+    refuse("a delimiter that is not there", good, 5, r"bad\.csv", "--delimiter", "|")
+    for text, code, pattern in (("1,2\n3,4\n5,6\n", 2, r"3 rows.*k is 4"), ("1,2,3\n" * 4, 2, "3 columns"),
+                                ("a,c\n" + "1,2\n" * 4, 2, "feature b"), ("a,b\n1,2\n3,x\n5,6\n7,8\n", 5, r"start\.csv:3"),
+                                ("", 5, "empty"), ("1\n" * 4, 2, "1 columns")):
+        open("start.csv", "w").write(text)
+        refuse(f"centroids {text!r}", good, code, pattern, "-k", "4", "--centroids", "start.csv")
+    refuse("centroids and another init", good, 2, "init", "--centroids", "start.csv", "--init", "random")
+    with h5py.File("t.h5", "w") as f:
+        f["users/a"] = [1.0, float("nan"), 3.0]
+        f.create_dataset("users/name", data=[b"x", b"y", b"z"], dtype="S1")
+        f["empty/a"] = []
+    refuse("NaN in a table", None, 5, r"t\.h5: /users/a of row 1 ", path="t.h5")
+    refuse("text in a table", None, 2, r"name holds text", "--features", "name", path="t.h5")
+    refuse("no such table", None, 5, r"/nowhere", "--table", "/nowhere", path="t.h5")
+    refuse("a table without rows", None, 5, r"no rows", "--table", "/empty", path="t.h5")
+    write_iris()
+    cluster("iris.csv", "-k", 3)
+    with h5py.File("out.h5", "a") as f:
+        f.attrs.modify("complete", 0)
+    refuse("a result that is not complete", None, 8, r"complete", path="out.h5")
+
+
+def odd():
+    """Everything here is right, and says what is odd about it."""
+    shapes = {"one row": ("a,b\n1,2\n", 4, 1), "fewer rows than clusters": ("a,b\n1,2\n3,4\n", 5, 2),
+              "all alike": ("a,b\n" + "7,7\n" * 60, 3, 1), "a constant column":
+              ("a,b\n" + "".join(f"{i},5\n" for i in range(50)), 3, 3), "k = 1": ("1 2\n3 4\n5 9\n", 1, 1),
+              "k = 256": ("".join(f"{i},{i * i}\n" for i in range(300)), 256, 256)}
+    for name, (content, k, full) in shapes.items():
+        open("s.csv", "w").write(content)
+        digests = set()
+        for n in (1, 2, 7):
+            done = run("cluster", "-i", "s.csv", "-o", "out.h5", "--force", "-k", k, ranks=n)
+            digests.add(digest("out.h5"))
+            run("verify", "out.h5", ranks=0)
+        equal(f"{name}: digests", len(digests), 1)
+        sizes = column("out.h5", "clusters/users")
+        equal(f"{name}: clusters that hold rows", (len(sizes), sum(s > 0 for s in sizes)), (k, full))
+        if full < k:
+            equal(f"{name}: said", "hold no row" in done.stdout, True)
+        if "constant" in name:
+            equal(f"{name}: said", "b is the same in every cluster" in done.stdout, True)
+    open("s.csv", "w").write("a\n" + "".join(f"{i % 7}\n" for i in range(3000)) + "1e9\n-1e9\n")
+    done = run("cluster", "-i", "s.csv", "-o", "out.h5", "--force", "-k", 2, "--transform", "none", "--json",
+               "out.json", ranks=3)
+    equal("values beyond the grid, on the screen", "2 values of a lie beyond the grid" in done.stdout, True)
+    equal("in the summary", json.load(open("out.json"))["limited"], {"a": 2})
+    limited = dict(zip(column("out.h5", "quality/rule"), column("out.h5", "quality/rows")))
+    equal("in the file", limited[b"beyond the grid"], 2)
+    cluster("s.csv", "-k", 2, *PLAIN)
+    equal("none with scale: none", dict(zip(column("out.h5", "quality/rule"),
+                                           column("out.h5", "quality/rows")))[b"beyond the grid"], 0)
+    # A variant out of its regime runs all the same, with the same result and a note.
+    write_iris()
+    run("cluster", "-q", "-i", "iris.csv", "-o", "l.h5", "-k", 3, "--variant", "lloyd", ranks=2)
+    done = run("cluster", "-i", "iris.csv", "-o", "f.h5", "-k", 3, "--variant", "filter", ranks=2)
+    equal("filter on few rows", digest("f.h5"), digest("l.h5"))
+    done = run("cluster", "-i", "iris.csv", "-o", "dry.h5", "--dry-run", ranks=2)
+    equal("dry run", ("sepal_length sepal_width" in done.stdout, os.path.exists("dry.h5")), (True, False))
+    done = run("cluster", "-i", "iris.csv", "-o", "-", "--print-config", "-k", 7, ranks=1)
+    equal("print-config", bool(re.search(r"k: 7 +# --clusters", done.stdout)), True)
+
+
+if __name__ == "__main__":
+    with Folder():
+        {"iris": iris, "lloyd": lloyd, "formats": formats, "result": result, "bad": bad, "odd": odd}[sys.argv[1]]()
