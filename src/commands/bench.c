@@ -50,7 +50,8 @@ static const strata_option options[] = {
     {"--kernel", 0, STRATA_OPTION_WORD, "K", "auto (default), avx512, avx2 or plain",
      .words = "auto|avx512|avx2|plain"},
     {"--export", 0, STRATA_OPTION_TEXT, "FILE.h5", "write the points first, for other programs"},
-    {"--json", 0, STRATA_OPTION_TEXT, "FILE", "write everything that was measured; - is the screen"},
+    {"--json", 0, STRATA_OPTION_TEXT, "FILE",
+     "write everything that was measured; - is the screen"},
     {"--csv", 0, STRATA_OPTION_TEXT, "FILE", "write one line a variant and case"},
     {"--force", 0, STRATA_OPTION_FLAG, NULL, "replace an existing --export file"},
     {0},
@@ -372,10 +373,13 @@ const strata_command strata_command_bench = {
     .usage = "[--points N --dim D | -i PATH] [-k K,L] [--variants V,W] [options]",
     .summary = "K-means variants side by side, and whether they agree to the last bit",
     .details =
-        "Every variant walks from the same start for the same iterations; rounds over the variants\n"
+        "Every variant walks from the same start for the same iterations; rounds over the "
+        "variants\n"
         "are repeated. Times are those of the slowest rank. ms/it: one iteration after the first\n"
-        "ones; total: a whole fit from a given start, preparation included; speed-up: of the median\n"
-        "against lloyd. B/point: memory with points and labels, by the variant's own account, and as\n"
+        "ones; total: a whole fit from a given start, preparation included; speed-up: of the "
+        "median\n"
+        "against lloyd. B/point: memory with points and labels, by the variant's own account, and "
+        "as\n"
         "the resident set grew. reduced: bytes of the one allreduce of an iteration.\n"
         "Ends with 8 when an exact variant or another rank count gives other bits than lloyd.\n",
     .uses_mpi = true,

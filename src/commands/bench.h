@@ -21,7 +21,7 @@ typedef struct bench_plan {
     int64_t points;   /* generated rows */
     int32_t d, truth; /* features and groups of the generated data */
     uint64_t seed;
-    strata_config *config;    /* how to read a file instead; NULL = generated points. Borrowed */
+    strata_config *config;     /* how to read a file instead; NULL = generated points. Borrowed */
     const char *input, *table; /* the first of its files, the table of an HDF5 file */
     const char *variants[BENCH_VARIANTS]; /* lloyd first: all others are measured against it */
     const char *seedings[BENCH_SEEDINGS];
@@ -42,21 +42,23 @@ double bench_median(const bench_samples *samples);
 
 /* One variant in one case. */
 typedef struct bench_cell {
-    const char *name;   /* as asked */
-    const char *ran;    /* what auto chose, else the same */
+    const char *name; /* as asked */
+    const char *ran;  /* what auto chose, else the same */
     char reason[160];
-    bool exact, same;   /* same: every repetition gave the bits of lloyd */
-    int32_t differs;    /* BENCH_LABELS.. of a repetition that did not */
-    int32_t iterations, counted; /* moves of the centroids; those that the time of one is taken from */
+    bool exact, same; /* same: every repetition gave the bits of lloyd */
+    int32_t differs;  /* BENCH_LABELS.. of a repetition that did not */
+    int32_t iterations,
+        counted; /* moves of the centroids; those that the time of one is taken from */
     bool converged;
     double inertia;
-    char digest[33];    /* of labels, centroids, sizes, inertia, iterations, history */
+    char digest[33]; /* of labels, centroids, sizes, inertia, iterations, history */
     bench_samples iteration, total;
-    double saved;       /* share of the n k (iterations + 1) distances; NaN = not counted */
-    double redecided;   /* share of labels that integers decided */
-    int64_t bytes, calls; /* reduced in all iterations, and how often */
+    double saved;           /* share of the n k (iterations + 1) distances; NaN = not counted */
+    double redecided;       /* share of labels that integers decided */
+    int64_t bytes, calls;   /* reduced in all iterations, and how often */
     double bytes_per_point; /* by the variant's table, points included */
-    double bytes_measured;  /* growth of the resident set in a fit, by point, and the points; NaN = unknown */
+    double
+        bytes_measured; /* growth of the resident set in a fit, by point, and the points; NaN = unknown */
 } bench_cell;
 
 enum {
@@ -77,7 +79,7 @@ typedef struct bench_case {
     const char *seeding;
     bench_samples seeding_time;
     double seeding_inertia;
-    int32_t *start; /* [k, d] grid steps; NULL in a sweep; owned */
+    int32_t *start;   /* [k, d] grid steps; NULL in a sweep; owned */
     double bandwidth; /* bytes/s that all ranks together read */
     double reduce;    /* seconds of one allreduce as in an iteration */
     bench_cell cell[BENCH_VARIANTS];
@@ -129,8 +131,8 @@ int64_t bench_memory_growth(int64_t mark);
 
 /* Collective. All variants of the plan from one start. The case's lists are empty and its ranks, n, d
  * set. */
-strata_status bench_measure(strata_context *ctx, const bench_plan *plan, const strata_points *points,
-                            bench_case *out) STRATA_MUST_USE;
+strata_status bench_measure(strata_context *ctx, const bench_plan *plan,
+                            const strata_points *points, bench_case *out) STRATA_MUST_USE;
 /* Collective. All variants over all k. */
 strata_status bench_measure_sweep(strata_context *ctx, const bench_plan *plan,
                                   const strata_points *points, bench_case *out) STRATA_MUST_USE;
@@ -140,8 +142,8 @@ void bench_print_head(const bench_plan *plan, const bench_report *report);
 void bench_print_case(const bench_plan *plan, const bench_case *c);
 strata_status bench_write_json(strata_context *ctx, const bench_plan *plan,
                                const bench_report *report, const char *path) STRATA_MUST_USE;
-strata_status bench_write_csv(strata_context *ctx, const bench_plan *plan, const bench_report *report,
-                              const char *path) STRATA_MUST_USE;
+strata_status bench_write_csv(strata_context *ctx, const bench_plan *plan,
+                              const bench_report *report, const char *path) STRATA_MUST_USE;
 void bench_case_release(bench_case *c);
 void bench_report_release(bench_report *report);
 

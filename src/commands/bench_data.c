@@ -158,7 +158,7 @@ strata_status bench_data_export(strata_context *ctx, const bench_data *data, con
     strata_status rc = STRATA_OK;
     strata_output *out = NULL;
     double *values = NULL;
-    char names[STRATA_FEATURES_MAX][8];
+    char names[STRATA_FEATURES_MAX][16];
     strata_field fields[STRATA_FEATURES_MAX];
     const strata_points *points = &data->points;
     const int64_t n = points->n_local;
@@ -175,7 +175,8 @@ strata_status bench_data_export(strata_context *ctx, const bench_data *data, con
                                    .units = "1",
                                    .values = values + f * n};
     }
-    STRATA_TRY(strata_output_add_distributed(ctx, out, "/points", &data->partition, fields, points->d));
+    STRATA_TRY(
+        strata_output_add_distributed(ctx, out, "/points", &data->partition, fields, points->d));
     STRATA_TRY(strata_output_publish(ctx, &out, NULL));
 done:
     strata_output_discard(ctx, &out);

@@ -53,8 +53,7 @@ static int64_t status_bytes(const char *name)
     if (!read_kernel_file("/proc/self/status", text, sizeof text))
         return -1;
     const char *value = behind(text, name);
-    if (!value ||
-        !strata_text_to_int64(value, (int64_t)strspn(value, "0123456789"), &kilobytes))
+    if (!value || !strata_text_to_int64(value, (int64_t)strspn(value, "0123456789"), &kilobytes))
         return -1;
     return kilobytes * 1024;
 }
@@ -100,7 +99,8 @@ strata_status bench_bandwidth(strata_context *ctx, double *out)
     uint64_t *words = NULL;
     volatile uint64_t sink = 0;
     double best = 1e30;
-    const int64_t n = (INT64_C(256) << 20) / ctx->size / 64 * 8; /* far beyond the caches together */
+    const int64_t n =
+        (INT64_C(256) << 20) / ctx->size / 64 * 8; /* far beyond the caches together */
     STRATA_AGREE(ctx, strata_alloc(ctx, n, sizeof *words, &words));
     memset(words, 1, (size_t)n * sizeof *words);
     for (int pass = 0; pass < PASSES; pass++) {

@@ -56,8 +56,11 @@ static strata_status case_init(strata_context *ctx, const bench_plan *plan, benc
     strata_status rc = STRATA_OK;
     STRATA_TRY(samples_init(ctx, plan, &c->seeding_time));
     for (int32_t v = 0; v < plan->n_variants; v++) {
-        c->cell[v] = (bench_cell){.name = plan->variants[v], .same = true, .exact = true,
-                                  .saved = NAN, .bytes_measured = NAN};
+        c->cell[v] = (bench_cell){.name = plan->variants[v],
+                                  .same = true,
+                                  .exact = true,
+                                  .saved = NAN,
+                                  .bytes_measured = NAN};
         STRATA_TRY(samples_init(ctx, plan, &c->cell[v].iteration));
         STRATA_TRY(samples_init(ctx, plan, &c->cell[v].total));
     }
@@ -72,7 +75,8 @@ done:
 
 static uint64_t mixed(uint64_t row, uint64_t label)
 {
-    uint64_t h = (row + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ (label + 1) * UINT64_C(0xbf58476d1ce4e5b9);
+    uint64_t h =
+        (row + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ (label + 1) * UINT64_C(0xbf58476d1ce4e5b9);
     h = (h ^ (h >> 31)) * UINT64_C(0x94d049bb133111eb);
     return h ^ (h >> 29);
 }
@@ -122,13 +126,12 @@ static strata_status compare(strata_context *ctx, int64_t n_local, const strata_
 {
     strata_status rc = STRATA_OK;
     const size_t k = (size_t)a->k, d = (size_t)a->d;
-    const bool differs[] = {
-        memcmp(a->labels, b->labels, (size_t)n_local * sizeof *a->labels) != 0,
-        memcmp(a->centroids, b->centroids, k * d * sizeof *a->centroids) != 0,
-        memcmp(a->sizes, b->sizes, k * sizeof *a->sizes) != 0,
-        memcmp(&a->inertia, &b->inertia, sizeof a->inertia) != 0 ||
-            memcmp(a->inertias, b->inertias, k * sizeof *a->inertias) != 0,
-        a->iterations != b->iterations || a->converged != b->converged};
+    const bool differs[] = {memcmp(a->labels, b->labels, (size_t)n_local * sizeof *a->labels) != 0,
+                            memcmp(a->centroids, b->centroids, k * d * sizeof *a->centroids) != 0,
+                            memcmp(a->sizes, b->sizes, k * sizeof *a->sizes) != 0,
+                            memcmp(&a->inertia, &b->inertia, sizeof a->inertia) != 0 ||
+                                memcmp(a->inertias, b->inertias, k * sizeof *a->inertias) != 0,
+                            a->iterations != b->iterations || a->converged != b->converged};
     int64_t found[6] = {0};
     for (int i = 0; i < 5; i++)
         found[i] = differs[i];
@@ -304,8 +307,8 @@ done:
     return rc;
 }
 
-strata_status bench_measure(strata_context *ctx, const bench_plan *plan, const strata_points *points,
-                            bench_case *out)
+strata_status bench_measure(strata_context *ctx, const bench_plan *plan,
+                            const strata_points *points, bench_case *out)
 {
     strata_status rc = STRATA_OK;
     strata_clustering reference = {0};

@@ -73,7 +73,10 @@ static void print_cell(const bench_plan *plan, const bench_case *c, const bench_
     const bench_cell *base = &c->cell[0];
     double each = bench_min(&cell->iteration), median = bench_median(&cell->iteration);
     printf("%-10.10s %-5s", cell->name,
-           cell == base ? "base" : cell->same ? "same" : cell->exact ? "NO" : "other");
+           cell == base  ? "base"
+           : cell->same  ? "same"
+           : cell->exact ? "NO"
+                         : "other");
     print_number(1e3 * each, 9, 3);
     print_number(1e3 * median, 9, 3);
     print_number(1e3 * bench_median(&cell->total), 9, 1);
@@ -254,24 +257,20 @@ static strata_status add_line(strata_context *ctx, strata_text *text, const benc
 {
     strata_status rc = STRATA_OK;
     char digits[8][32];
-    const double values[8] = {bench_min(&cell->iteration),
-                              bench_median(&cell->iteration),
-                              bench_min(&cell->total),
-                              bench_median(&cell->total),
-                              bench_median(&c->seeding_time),
-                              cell->saved,
-                              cell->bytes_per_point,
-                              cell->bytes_measured};
+    const double values[8] = {bench_min(&cell->iteration),    bench_median(&cell->iteration),
+                              bench_min(&cell->total),        bench_median(&cell->total),
+                              bench_median(&c->seeding_time), cell->saved,
+                              cell->bytes_per_point,          cell->bytes_measured};
     for (int i = 0; i < 8; i++) {
         digits[i][0] = 0; /* an empty field where there is no value */
         if (!isnan(values[i]))
             strata_text_of_double(values[i], digits[i]);
     }
-    STRATA_TRY(strata_text_addf(ctx, text, "%d,%lld,%d,%d,%s,%s,%s,%d,%d,%d,%d,%s,%s,%s,%s,%s,%s,%s",
-                                c->ranks, (long long)c->n, (int)c->d, (int)c->k, c->seeding,
-                                cell->name, cell->ran, (int)plan->repetitions, cell->exact,
-                                cell->same, (int)cell->iterations, digits[0], digits[1], digits[2],
-                                digits[3], digits[4], digits[5], digits[6]));
+    STRATA_TRY(strata_text_addf(
+        ctx, text, "%d,%lld,%d,%d,%s,%s,%s,%d,%d,%d,%d,%s,%s,%s,%s,%s,%s,%s", c->ranks,
+        (long long)c->n, (int)c->d, (int)c->k, c->seeding, cell->name, cell->ran,
+        (int)plan->repetitions, cell->exact, cell->same, (int)cell->iterations, digits[0],
+        digits[1], digits[2], digits[3], digits[4], digits[5], digits[6]));
     STRATA_TRY(strata_text_addf(ctx, text, ",%s,%lld,%lld,%.17g,%s,%s,%s,%s\n", digits[7],
                                 (long long)cell->bytes, (long long)cell->calls, cell->inertia,
                                 cell->digest, strata_commit(), plan->kernel ? plan->kernel : "auto",
@@ -280,8 +279,8 @@ done:
     return rc;
 }
 
-strata_status bench_write_csv(strata_context *ctx, const bench_plan *plan, const bench_report *report,
-                              const char *path)
+strata_status bench_write_csv(strata_context *ctx, const bench_plan *plan,
+                              const bench_report *report, const char *path)
 {
     strata_status rc = STRATA_OK;
     strata_json lines = {0}; /* only its text and its way to a file or "-" */
