@@ -238,7 +238,7 @@ done:
 
 /* ---- all users of a rank --------------------------------------------------------------------- */
 
-static strata_status activity_alloc(strata_context *ctx, int64_t n, strata_activity *a)
+strata_status strata_activity_alloc(strata_context *ctx, int64_t n, strata_activity *a)
 {
     strata_status rc = STRATA_OK;
     STRATA_TRY(strata_alloc(ctx, n, sizeof *a->first_day, &a->first_day));
@@ -257,10 +257,10 @@ static strata_status population_alloc(strata_context *ctx, int64_t n, strata_pop
     STRATA_TRY(strata_alloc(ctx, n, p->key_width, &p->user_key));
     STRATA_TRY(strata_alloc(ctx, n, sizeof *p->key64, &p->key64));
     STRATA_TRY(strata_alloc(ctx, n, sizeof *p->region_code, &p->region_code));
-    STRATA_TRY(activity_alloc(ctx, n, &p->whole));
+    STRATA_TRY(strata_activity_alloc(ctx, n, &p->whole));
     if (p->has_holdout) {
-        STRATA_TRY(activity_alloc(ctx, n, &p->fit));
-        STRATA_TRY(activity_alloc(ctx, n, &p->holdout));
+        STRATA_TRY(strata_activity_alloc(ctx, n, &p->fit));
+        STRATA_TRY(strata_activity_alloc(ctx, n, &p->holdout));
     }
 done:
     return rc;

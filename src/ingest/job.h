@@ -316,6 +316,10 @@ strata_status strata_finish_inputs(strata_job *job, strata_input_file **inputs, 
  * inputs and currency. Consumes job->owned. */
 strata_status strata_fold(strata_job *job, strata_population *population) STRATA_MUST_USE;
 
+/* Not collective. The six arrays [n] of a period. */
+strata_status strata_activity_alloc(strata_context *ctx, int64_t n,
+                                    strata_activity *activity) STRATA_MUST_USE;
+
 /* Collective. strata_ingest with sizes of choice. */
 strata_status strata_ingest_tuned(strata_context *ctx, const strata_config *config,
                                   const strata_ingest_tuning *tuning,

@@ -1,22 +1,16 @@
 #include <string.h>
 
-#include "strata/ingest.h"
+#include "ingest/job.h"
 #include "strata/memory.h"
 #include "strata/par.h"
 
 static strata_status allocate(strata_context *ctx, int64_t n, strata_population *view, int64_t **rows)
 {
     strata_status rc = STRATA_OK;
-    strata_activity *a = &view->whole;
     STRATA_TRY(strata_alloc(ctx, n, sizeof **rows, rows));
     STRATA_TRY(strata_alloc(ctx, n, sizeof *view->key64, &view->key64));
     STRATA_TRY(strata_alloc(ctx, n, sizeof *view->region_code, &view->region_code));
-    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->first_day, &a->first_day));
-    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->last_day, &a->last_day));
-    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->orders, &a->orders));
-    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->net, &a->net));
-    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->positive, &a->positive));
-    STRATA_TRY(strata_alloc(ctx, n, sizeof *a->largest, &a->largest));
+    STRATA_TRY(strata_activity_alloc(ctx, n, &view->whole));
 done:
     return rc;
 }
