@@ -1,5 +1,5 @@
-/* bench: K-means variants side by side, on the same points, from the same start, with the proof that
- * they agree. */
+/* bench: K-means variants side by side, on the same points, from the same start, with the proof
+ * that they agree. */
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,7 +57,7 @@ static const strata_option options[] = {
     {0},
 };
 
-/* ---- the plan ---------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 static strata_status add_number(strata_context *ctx, const char *what, int64_t value, int64_t limit,
                                 int32_t *list, int32_t room, int32_t *n)
@@ -185,7 +185,7 @@ done:
     return rc;
 }
 
-/* ---- the work ---------------------------------------------------------------------------------- */
+/* ---- the work -------------------------------------------------------------------------------- */
 
 /* The same case at another rank count must have the same bits. */
 static bool ranks_agree(const bench_report *report, const bench_case *c)
@@ -268,7 +268,7 @@ done:
     return rc;
 }
 
-/* Collective. Ranks that have no part sleep, so that they do not disturb those that are measured. */
+/* Collective. Ranks without a part sleep, so that they do not disturb those that are measured. */
 static strata_status wait_for_all(strata_context *ctx)
 {
     strata_status rc = STRATA_OK;

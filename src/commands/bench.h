@@ -1,5 +1,5 @@
-/* bench.h: the parts of strata bench. A plan (options) -> points (bench_data.c) -> cases, each with one
- * cell a variant (bench_measure.c) -> table, JSON, CSV (bench_report.c). */
+/* bench.h: the parts of strata bench. A plan (options) -> points (bench_data.c) -> cases, each with
+ * one cell a variant (bench_measure.c) -> table, JSON, CSV (bench_report.c). */
 #ifndef STRATA_COMMANDS_BENCH_H
 #define STRATA_COMMANDS_BENCH_H
 
@@ -58,7 +58,7 @@ typedef struct bench_cell {
     int64_t bytes, calls;   /* reduced in all iterations, and how often */
     double bytes_per_point; /* by the variant's table, points included */
     double
-        bytes_measured; /* growth of the resident set in a fit, by point, and the points; NaN = unknown */
+        bytes_measured; /* points, and growth of the resident set in a fit; NaN = unknown */
 } bench_cell;
 
 enum {
@@ -104,14 +104,14 @@ typedef struct bench_data {
     feature_table table;
 } bench_data;
 
-/* Collective. Generated points are a function of seed and row alone; those of a file are scaled and keyed
- * as in strata cluster. out is zeroed by the caller and released in every case. */
+/* Collective. Generated points are a function of seed and row alone; those of a file are scaled and
+ * keyed as in strata cluster. out is zeroed by the caller and released in every case. */
 strata_status bench_data_make(strata_context *ctx, const bench_plan *plan,
                               bench_data *out) STRATA_MUST_USE;
 void bench_data_release(bench_data *data);
 
-/* Collective. Writes the points as the table /points: columns x1..xd, float64, in scaled units (grid
- * steps times 2^step_exponent, so that --scale none reads the very same points back). */
+/* Collective. Writes the points as the table /points: columns x1..xd, float64, in scaled units
+ * (grid steps times 2^step_exponent, so that --scale none reads the very same points back). */
 strata_status bench_data_export(strata_context *ctx, const bench_data *data, const char *path,
                                 bool force) STRATA_MUST_USE;
 
@@ -129,8 +129,8 @@ void bench_processor(char *out, size_t size);
 int64_t bench_memory_mark(void);
 int64_t bench_memory_growth(int64_t mark);
 
-/* Collective. All variants of the plan from one start. The case's lists are empty and its ranks, n, d
- * set. */
+/* Collective. All variants of the plan from one start. The case's lists are empty and its ranks, n,
+ * d set. */
 strata_status bench_measure(strata_context *ctx, const bench_plan *plan,
                             const strata_points *points, bench_case *out) STRATA_MUST_USE;
 /* Collective. All variants over all k. */

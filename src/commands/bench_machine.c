@@ -43,7 +43,7 @@ void bench_processor(char *out, size_t size)
         snprintf(out, size, "%s", uname(&machine) == 0 ? machine.machine : "unknown");
 }
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* A figure in kB of /proc/self/status, as bytes. */
 static int64_t status_bytes(const char *name)
@@ -60,7 +60,7 @@ static int64_t status_bytes(const char *name)
 
 int64_t bench_memory_mark(void)
 {
-    strata_memory_trim(); /* what earlier fits left in the heap must not serve the next one unseen */
+    strata_memory_trim(); /* what earlier fits left must not serve the next one unseen */
     int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
     bool reset = fd >= 0 && write(fd, "5", 1) == 1;
     if (fd >= 0)
@@ -74,7 +74,7 @@ int64_t bench_memory_growth(int64_t mark)
     return mark >= 0 && peak >= mark ? peak - mark : -1;
 }
 
-/* ---- bandwidth and latency --------------------------------------------------------------------- */
+/* ---- bandwidth and latency ------------------------------------------------------------------- */
 
 /* Eight sums, so that no addition waits for the one before. */
 static uint64_t read_once(const uint64_t *words, int64_t n)

@@ -1,5 +1,5 @@
-/* bench_measure.c: fits under the clock. Repetitions go round the variants, so that a slow minute of the
- * machine hits all of them alike. */
+/* bench_measure.c: fits under the clock. Repetitions go round the variants, so that a slow minute
+ * of the machine hits all of them alike. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "strata/par.h"
 #include "strata/text.h"
 
-/* ---- samples ----------------------------------------------------------------------------------- */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 double bench_min(const bench_samples *samples)
 {
@@ -71,7 +71,7 @@ done:
     return rc;
 }
 
-/* ---- what a result is -------------------------------------------------------------------------- */
+/* ---- what a result is ------------------------------------------------------------------------ */
 
 static uint64_t mixed(uint64_t row, uint64_t label)
 {
@@ -144,7 +144,7 @@ done:
     return rc;
 }
 
-/* ---- one fit ----------------------------------------------------------------------------------- */
+/* ---- one fit --------------------------------------------------------------------------------- */
 
 typedef struct bench_fit {
     strata_clustering result;
@@ -153,7 +153,7 @@ typedef struct bench_fit {
     int64_t growth; /* of the resident set; -1 = unknown. Largest a point of the ranks */
 } bench_fit;
 
-/* Collective. Mean seconds of the iterations after the first ones, each as its slowest rank saw it. */
+/* Collective. Mean seconds of the iterations after the first ones, each as its slowest rank saw. */
 static strata_status iteration_seconds(strata_context *ctx, int32_t after, bench_fit *fit)
 {
     strata_status rc = STRATA_OK;
@@ -203,7 +203,7 @@ static strata_cluster_options options_of(const bench_plan *plan, const bench_cas
                                     .kernel = plan->kernel};
 }
 
-/* ---- a case from one start --------------------------------------------------------------------- */
+/* ---- a case from one start ------------------------------------------------------------------- */
 
 /* Collective. The start, and what finding it takes: with the seeding less without it. */
 static strata_status measure_seeding(strata_context *ctx, const bench_plan *plan,
@@ -329,9 +329,9 @@ done:
     return rc;
 }
 
-/* ---- a sweep over k ---------------------------------------------------------------------------- */
+/* ---- a sweep over k -------------------------------------------------------------------------- */
 
-/* Collective. All k of the plan on one set of points, its order included; the digest covers each k. */
+/* Collective. All k of the plan on one set of points, order included; the digest covers each k. */
 static strata_status sweep_once(strata_context *ctx, const bench_plan *plan,
                                 const strata_points *points, const bench_case *c, bench_cell *cell)
 {

@@ -50,7 +50,7 @@ static const char *build_type(char *out, size_t size)
     return out;
 }
 
-/* ---- screen ------------------------------------------------------------------------------------ */
+/* ---- screen ---------------------------------------------------------------------------------- */
 
 void bench_print_head(const bench_plan *plan, const bench_report *report)
 {
@@ -138,7 +138,7 @@ void bench_print_case(const bench_plan *plan, const bench_case *c)
     fflush(stdout);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void add_samples(strata_context *ctx, strata_json *json, const char *key,
                         const bench_samples *samples)
@@ -250,7 +250,7 @@ strata_status bench_write_json(strata_context *ctx, const bench_plan *plan,
     return rc;
 }
 
-/* ---- CSV --------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 static strata_status add_line(strata_context *ctx, strata_text *text, const bench_plan *plan,
                               const bench_case *c, const bench_cell *cell)
