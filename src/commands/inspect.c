@@ -101,11 +101,15 @@ static void show_head(const contents *c)
     char users[40];
     const char *digest = attribute(c, "/", "content_digest");
     print_clean(c->path, 400);
-    printf("\n  %s users as of ", grouped(c->users, users));
-    print_clean(attribute(c, "/", "as_of"), 32);
-    printf(" (window from ");
-    print_clean(attribute(c, "/", "window_start"), 32);
-    printf("), written by ");
+    if (*attribute(c, "/", "as_of")) {
+        printf("\n  %s users as of ", grouped(c->users, users));
+        print_clean(attribute(c, "/", "as_of"), 32);
+        printf(" (window from ");
+        print_clean(attribute(c, "/", "window_start"), 32);
+        printf("), written by ");
+    } else { /* clustered features know no days */
+        printf("\n  %s rows, written by ", grouped(c->users, users));
+    }
     print_clean(attribute(c, "/", "producer"), 40);
     printf("\n  content digest ");
     print_clean(digest, 32);
