@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "cluster/order.h"
+#include "cluster/sums.h"
 #include "strata/memory.h"
 
 enum { MIXED = 0xffff };
@@ -107,17 +108,7 @@ static void add_node(filter *self, int64_t at, int32_t label, int64_t sign)
 
 static void move_point(filter *self, int64_t i, int32_t from, int32_t to)
 {
-    const strata_problem *v = &self->order->view;
-    const int64_t weight = strata_problem_weight(v, i);
-    int64_t *old = self->pass->sums + (int64_t)from * (self->d + 1);
-    int64_t *new = self->pass->sums + (int64_t)to *(self->d + 1);
-    for (int32_t f = 0; f < self->d; f++) {
-        int64_t value = weight * (int64_t)v->x[f * v->stride + i];
-        old[f] -= value;
-        new[f] += value;
-    }
-    old[self->d] -= weight;
-    new[self->d] += weight;
+    strata_sums_move(&self->order->view, i, from, to, self->pass->sums);
     self->pass->moved++;
 }
 
@@ -188,18 +179,6 @@ static const strata_screen *screen_of(filter *self, const contest *in)
     return s;
 }
 
-static void sum_leaf(filter *self, int64_t first, int64_t points, const uint8_t *found)
-{
-    const strata_problem *v = &self->order->view;
-    for (int64_t i = 0; i < points; i++) {
-        const int64_t weight = strata_problem_weight(v, first + i);
-        int64_t *to = self->pass->sums + (int64_t)found[i] * (self->d + 1);
-        for (int32_t f = 0; f < self->d; f++)
-            to[f] += weight * (int64_t)v->x[f * v->stride + first + i];
-        to[self->d] += weight;
-    }
-}
-
 /* Labels a leaf's points among the centroids in question; returns half the least difference of
  * squared distances, rounded down, among them. */
 static double scan_leaf(filter *self, int64_t leaf, const contest *in)
@@ -207,7 +186,7 @@ static double scan_leaf(filter *self, int64_t leaf, const contest *in)
     const strata_order *o = self->order;
     const strata_problem *v = &o->view;
     _Alignas(64) uint8_t found[STRATA_LEAF];
-    uint64_t unsure[STRATA_LEAF / STRATA_BLOCK] = {0}, changed[STRATA_LEAF / STRATA_BLOCK];
+    uint64_t unsure[STRATA_LEAF / STRATA_BLOCK] = {0};
     const int64_t first = leaf * STRATA_LEAF, points = strata_order_points(o, 0, leaf);
     const int64_t padded = strata_tile_padded(points);
     const strata_screen *screen = screen_of(self, in);
@@ -226,26 +205,8 @@ static double scan_leaf(filter *self, int64_t leaf, const contest *in)
                 (uint8_t)strata_exact_nearest(v, first + i, self->pass->centroids, self->k, NULL);
             self->pass->redecided++;
         }
-    if (self->pass->first) {
-        memcpy(self->inside + first, found, (size_t)padded);
-        if (self->k <= 16 && !v->weights) {
-            memset(found + points, 255, (size_t)(padded - points));
-            v->kernel->accumulate(v->x + first, v->stride, padded, found, self->k, self->d,
-                                  self->pass->sums);
-        } else {
-            sum_leaf(self, first, points, found);
-        }
-        return 0.999 * (double)gap;
-    }
-    v->kernel->differ(self->inside + first, found, padded, changed);
-    for (int64_t b = 0; b < padded / STRATA_BLOCK; b++)
-        for (uint64_t bits = changed[b]; bits != 0; bits &= bits - 1) {
-            int64_t i = b * STRATA_BLOCK + __builtin_ctzll(bits);
-            if (i >= points)
-                break;
-            move_point(self, first + i, self->inside[first + i], found[i]);
-        }
-    memcpy(self->inside + first, found, (size_t)padded);
+    self->pass->moved += strata_sums_points(v, first, points, self->k, self->pass->first,
+                                            self->inside, found, self->pass->sums);
     return 0.999 * (double)gap;
 }
 

@@ -4,7 +4,7 @@
  * others are not read. */
 #include <string.h>
 
-#include "cluster/problem.h"
+#include "cluster/sums.h"
 #include "strata/memory.h"
 
 typedef struct hamerly {
@@ -53,27 +53,6 @@ done:
     return rc;
 }
 
-static void add_point(const strata_problem *p, int64_t i, int64_t weight, int64_t *sums)
-{
-    for (int32_t f = 0; f < p->d; f++)
-        sums[f] += weight * (int64_t)p->x[f * p->stride + i];
-    sums[p->d] += weight;
-}
-
-static void set_label(hamerly *self, int64_t i, uint8_t label)
-{
-    const strata_problem *p = self->problem;
-    const int64_t weight = strata_problem_weight(p, i);
-    if (!self->pass->first) {
-        if (self->labels[i] == label)
-            return;
-        add_point(p, i, -weight, self->pass->sums + (int64_t)self->labels[i] * (p->d + 1));
-        self->pass->moved++;
-    }
-    add_point(p, i, weight, self->pass->sums + (int64_t)label * (p->d + 1));
-    self->labels[i] = label;
-}
-
 /* drift + margin as float, rounded down */
 static float safe_until(double drift, float margin)
 {
@@ -101,7 +80,7 @@ static void look(hamerly *self, const float *x, int64_t stride, const int32_t *r
             margin[q] = -1;
             self->pass->redecided++;
         }
-        set_label(self, i, found[q]);
+        strata_sums_label(p, self->pass, i, self->labels, found[q]);
         self->safe[i] = safe_until(self->drift, margin[q]);
     }
 }

@@ -2,7 +2,7 @@
  * integers decide the doubtful ones, and the sums follow the labels that changed. */
 #include <string.h>
 
-#include "cluster/problem.h"
+#include "cluster/sums.h"
 #include "strata/memory.h"
 
 typedef struct lloyd {
@@ -49,79 +49,6 @@ static strata_screen_form choose_form(const lloyd *self)
     return STRATA_SCREEN_DOT;
 }
 
-static inline void add_point(const strata_problem *p, int64_t i, int64_t weight, int64_t *sums)
-{
-    for (int32_t f = 0; f < p->d; f++)
-        sums[f] += weight * (int64_t)p->x[f * p->stride + i];
-    sums[p->d] += weight;
-}
-
-static inline void move_point(const strata_problem *p, int64_t i, int64_t *from, int64_t *to)
-{
-    const int64_t weight = strata_problem_weight(p, i);
-    for (int32_t f = 0; f < p->d; f++) {
-        int64_t value = weight * (int64_t)p->x[f * p->stride + i];
-        from[f] -= value;
-        to[f] += value;
-    }
-    from[p->d] -= weight;
-    to[p->d] += weight;
-}
-
-/* Marks the points whose label changes; returns how many. */
-static int64_t mark_changes(const lloyd *self, int64_t first, int64_t points, const uint8_t *found,
-                            uint64_t *changed)
-{
-    int64_t moved = 0, blocks = strata_tile_padded(points) / STRATA_BLOCK;
-    self->problem->kernel->differ(self->labels + first, found, blocks * STRATA_BLOCK, changed);
-    if (points % STRATA_BLOCK != 0) /* the padding is nobody's */
-        changed[blocks - 1] &= (UINT64_C(1) << (points % STRATA_BLOCK)) - 1;
-    for (int64_t b = 0; b < blocks; b++)
-        moved += __builtin_popcountll(changed[b]);
-    return moved;
-}
-
-/* Few labels change: move their points from sum to sum. */
-static int64_t follow_changes(lloyd *self, int64_t first, int64_t points, const uint8_t *found,
-                              int64_t *sums)
-{
-    const strata_problem *p = self->problem;
-    uint8_t *labels = self->labels + first;
-    uint64_t changed[STRATA_TILE / STRATA_BLOCK];
-    int64_t moved = mark_changes(self, first, points, found, changed);
-    for (int64_t at = 0; at < points && moved > 0; at += STRATA_BLOCK) {
-        uint64_t bits = changed[at / STRATA_BLOCK];
-        if (bits == 0)
-            continue;
-        for (; bits != 0; bits &= bits - 1) {
-            int64_t i = at + __builtin_ctzll(bits);
-            move_point(p, first + i, sums + (int64_t)labels[i] * (p->d + 1),
-                       sums + (int64_t)found[i] * (p->d + 1));
-        }
-        memcpy(labels + at, found + at, STRATA_BLOCK);
-    }
-    return moved;
-}
-
-/* Many labels change: sum all points anew. */
-static int64_t sum_anew(lloyd *self, int64_t first, int64_t points, uint8_t *found, int64_t *sums)
-{
-    const strata_problem *p = self->problem;
-    uint64_t changed[STRATA_TILE / STRATA_BLOCK];
-    int64_t padded = strata_tile_padded(points);
-    int64_t moved = mark_changes(self, first, points, found, changed);
-    memcpy(self->labels + first, found, (size_t)padded);
-    if (self->k <= 16 && !p->weights) {
-        memset(found + points, 255, (size_t)(padded - points));
-        p->kernel->accumulate(p->x + first, p->stride, padded, found, self->k, p->d, sums);
-        return moved;
-    }
-    for (int64_t i = 0; i < points; i++)
-        add_point(p, first + i, strata_problem_weight(p, first + i),
-                  sums + (int64_t)found[i] * (p->d + 1));
-    return moved;
-}
-
 static void assign(void *state, strata_pass *pass)
 {
     lloyd *self = state;
@@ -137,10 +64,8 @@ static void assign(void *state, strata_pass *pass)
         _Alignas(64) uint8_t found[STRATA_TILE];
         int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
         pass->redecided += strata_exact_tile(p, &self->screen, pass->centroids, t, found);
-        if (anew)
-            pass->moved += sum_anew(self, first, points, found, pass->sums);
-        else
-            pass->moved += follow_changes(self, first, points, found, pass->sums);
+        pass->moved +=
+            strata_sums_points(p, first, points, self->k, anew, self->labels, found, pass->sums);
     }
     pass->distances = (p->n_local + pass->redecided) * self->k;
     if (pass->first)
