@@ -27,22 +27,39 @@ int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *
     return best;
 }
 
-int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
-                          const int32_t *centroids, int64_t tile, uint8_t *labels)
+int64_t strata_exact_unsure(const strata_problem *p, const int32_t *centroids, int32_t k,
+                            int64_t first, int64_t points, const uint64_t *unsure, uint8_t *labels)
 {
-    uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
-    int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile), redecided = 0;
-    p->kernel->screen(screen, p->x + first, p->stride, strata_tile_padded(points),
-                      strata_screen_offset(screen, (double)p->radius[tile]), labels, unsure, NULL);
+    int64_t redecided = 0;
     for (int64_t at = 0; at < points; at += STRATA_BLOCK)
         for (uint64_t bits = unsure[at / STRATA_BLOCK]; bits != 0; bits &= bits - 1) {
             int64_t i = at + __builtin_ctzll(bits);
             if (i >= points)
                 break;
-            labels[i] = (uint8_t)strata_exact_nearest(p, first + i, centroids, screen->k, NULL);
+            labels[i] = (uint8_t)strata_exact_nearest(p, first + i, centroids, k, NULL);
             redecided++;
         }
     return redecided;
+}
+
+int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
+                          const int32_t *centroids, int64_t tile, uint8_t *labels)
+{
+    uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
+    int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+    p->kernel->screen(screen, p->x + first, p->stride, strata_tile_padded(points),
+                      strata_screen_offset(screen, (double)p->radius[tile]), labels, unsure, NULL);
+    return strata_exact_unsure(p, centroids, screen->k, first, points, unsure, labels);
+}
+
+strata_screen_form strata_exact_form(const int64_t doubtful[2])
+{
+    if (doubtful[STRATA_SCREEN_DOT] <= 10)
+        return STRATA_SCREEN_DOT;
+    if (doubtful[STRATA_SCREEN_DIFFERENCE] < 0 ||
+        doubtful[STRATA_SCREEN_DIFFERENCE] * 2 < doubtful[STRATA_SCREEN_DOT])
+        return STRATA_SCREEN_DIFFERENCE;
+    return STRATA_SCREEN_DOT;
 }
 
 int32_t strata_exact_mean(int64_t sum, int64_t count)

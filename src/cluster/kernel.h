@@ -87,6 +87,10 @@ typedef struct strata_kernel {
      * STRATA_TILE on, second [n]. */
     float (*screen)(const strata_screen *screen, const float *x, int64_t stride, int64_t n,
                     float offset, uint8_t *labels, uint64_t *ambiguous, float *two);
+    /* The screen's second half, for scores s (see above) that came by another way with no greater
+     * error: scores [k][stride], labels and ambiguous as there. */
+    void (*decide)(const strata_screen *screen, const float *scores, int64_t stride, int64_t n,
+                   float offset, uint8_t *labels, uint64_t *ambiguous);
     /* After a screen in the dot form, with its offset and two: margins[i] is a lower bound of
      * the difference of point i's distances to its label and to any other centroid; -1 when in
      * doubt. */

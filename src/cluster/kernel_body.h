@@ -469,9 +469,40 @@ static void distances_of_points(const float *x, int64_t stride, int64_t n, int32
     }
 }
 
+/* The two smallest of k scores a point, four vectors of points at a time. */
+static void decide_scores(const strata_screen *s, const float *scores, int64_t stride, int64_t n,
+                          float offset, uint8_t *labels, uint64_t *ambiguous)
+{
+    enum { WIDE = 4 };
+    const constants is = constants_of(s, offset);
+    vf least = vf_set(3e38f);
+    for (int64_t at = 0; at < n; at += WIDE * LANES) {
+        vf best[WIDE], second[WIDE];
+        UNROLL for (int p = 0; p < WIDE; p++)
+            best[p] = second[p] = vf_set(3e38f);
+        vi index = vi_set(0);
+        for (int32_t j = 0; j < s->k; j++) {
+            UNROLL for (int p = 0; p < WIDE; p++)
+            {
+                vf value = vf_load(scores + j * stride + at + p * LANES);
+                value = vf_pack(value, index, is.keep);
+                second[p] = vf_min(second[p], vf_max(best[p], value));
+                best[p] = vf_min(best[p], value);
+            }
+            index = vi_add(index, is.one);
+        }
+        uint64_t unsure = 0;
+        UNROLL for (int p = 0; p < WIDE; p++)
+            unsure |= conclude(&is, best[p], second[p], labels + at + p * LANES, &least, NULL)
+                      << (p * LANES);
+        ambiguous[at / STRATA_BLOCK] |= unsure << (at % STRATA_BLOCK);
+    }
+}
+
 const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .usable = usable,
                               .screen = screen_points,
+                              .decide = decide_scores,
                               .accumulate = accumulate_points,
                               .differ = differ_labels,
                               .margins = margins_of_points,

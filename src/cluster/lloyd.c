@@ -11,8 +11,7 @@ typedef struct lloyd {
     uint8_t *labels; /* [stride] borrowed */
     int32_t k;
     int64_t moved; /* in the pass before */
-    /* How many points each form of the screen left undecided, per mille; -1 = not tried. */
-    int64_t doubtful[2];
+    int64_t doubtful[2]; /* see strata_exact_form */
 } lloyd;
 
 static void destroy(void **state)
@@ -37,23 +36,11 @@ done:
     return rc;
 }
 
-/* The dot form costs half; the difference form is tried once when more than 1 % stay undecided and
- * kept if it leaves less than half of them. Ties of coarse data stay undecided in both. */
-static strata_screen_form choose_form(const lloyd *self)
-{
-    if (self->doubtful[STRATA_SCREEN_DOT] <= 10)
-        return STRATA_SCREEN_DOT;
-    if (self->doubtful[STRATA_SCREEN_DIFFERENCE] < 0 ||
-        self->doubtful[STRATA_SCREEN_DIFFERENCE] * 2 < self->doubtful[STRATA_SCREEN_DOT])
-        return STRATA_SCREEN_DIFFERENCE;
-    return STRATA_SCREEN_DOT;
-}
-
 static void assign(void *state, strata_pass *pass)
 {
     lloyd *self = state;
     const strata_problem *p = self->problem;
-    strata_screen_form form = choose_form(self);
+    strata_screen_form form = strata_exact_form(self->doubtful);
     strata_screen_set(&self->screen, pass->centroids, self->k, p->origin, form);
     /* Below about one in sixteen it is cheaper to follow the points that moved. */
     bool anew = pass->first || self->moved > p->n_local / 16;

@@ -88,6 +88,17 @@ int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *
 int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
                           const int32_t *centroids, int64_t tile, uint8_t *labels);
 
+/* Decides the points first + i, i < points, whose bit in unsure is set; labels [points] of them.
+ * Returns how many. */
+int64_t strata_exact_unsure(const strata_problem *p, const int32_t *centroids, int32_t k,
+                            int64_t first, int64_t points, const uint64_t *unsure, uint8_t *labels);
+
+/* The form of the next screen, from how many points each one left undecided when it was last used,
+ * per mille (-1 = never): the dot form costs half; the difference form is tried once when more than
+ * 1 % stay undecided and kept if it leaves less than half of them. Ties of coarse data stay
+ * undecided in both. */
+strata_screen_form strata_exact_form(const int64_t doubtful[2]);
+
 /* round_half_even(sum / count), count > 0 */
 int32_t strata_exact_mean(int64_t sum, int64_t count);
 
@@ -126,7 +137,8 @@ typedef struct strata_variant_ops {
     void (*destroy)(void **state);
 } strata_variant_ops;
 
-extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter, strata_variant_hamerly;
+extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter, strata_variant_hamerly,
+    strata_variant_gemm;
 
 /* The operations of an exact variant by name; NULL when there is none. */
 const strata_variant_ops *strata_variant_find(const char *name);

@@ -110,6 +110,18 @@ static void test_far_from_zero(void **state)
         c.x[v] += v < 9 ? -16000000 : 16000000;
     check(&c, options_of(6, 2, 60));
     cloud_free(&c);
+    /* many features: small groups whose centres are far apart, so that float32 cannot tell */
+    c = cloud_make(6000, 24, 3, 16700000, 40, 15);
+    check(&c, options_of(20, 1, 12));
+    cloud_free(&c);
+}
+
+/* the largest shapes, and places left over in vectors, blocks and groups of four */
+static void test_wide(void **state)
+{
+    (void)state;
+    check_cloud(cloud_make(2000, 64, 9, 900000, 2000000, 16), 256, 1, 4);
+    check_cloud(cloud_make(1473, 17, 1, 0, 2000000, 17), 33, 2, 10);
 }
 
 /* a start that empties clusters again and again */
@@ -154,7 +166,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_groups),         cmocka_unit_test(test_one_cloud),
         cmocka_unit_test(test_coarse),         cmocka_unit_test(test_far_from_zero),
-        cmocka_unit_test(test_empty_clusters), cmocka_unit_test(test_weights)};
+        cmocka_unit_test(test_empty_clusters), cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_wide)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&ctx);
     MPI_Finalize();
