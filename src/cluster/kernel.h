@@ -76,6 +76,36 @@ typedef struct strata_box {
     double near_sum; /* out: no place of the box has a greater sum of distances to its two nearest */
 } strata_box;
 
+/* Centroids in crowds of sixteen, one to a lane, for points that are looked at one by one; and how far
+ * they went. A centroid's place is 16 crowd + lane. See bounds.h. */
+enum { STRATA_CROWD = 16, STRATA_CROWDS = STRATA_K_MAX / STRATA_CROWD };
+typedef struct strata_crowds {
+    int32_t k, d, count;
+    float *c;     /* [count][d][16]; empty places are far away; owned */
+    float *half;  /* [16 count][16 count] by place: half of what two centroids are apart, rounded down;
+                     owned, NULL = not kept */
+    float relative;            /* no distance squared is off by more than this share */
+    uint8_t place[STRATA_K_MAX]; /* of a label */
+    uint8_t label[STRATA_K_MAX]; /* at a place */
+    /* The drift so far, rounded up and down: of a row of bounds (by crowd, or by place with half), and
+     * by label the own and the longest other. */
+    _Alignas(64) float up[STRATA_K_MAX];
+    _Alignas(64) float down[STRATA_K_MAX];
+    float own_up[STRATA_K_MAX], own_down[STRATA_K_MAX];
+} strata_crowds;
+
+/* One block of points that are looked at. */
+typedef struct strata_look {
+    const float *x; /* [d][stride] from its first point on */
+    int64_t stride;
+    uint64_t due;    /* which of them */
+    uint8_t *labels; /* [64] in: theirs, out: the proposed ones */
+    float *lower;    /* [64][16], or [64][16 count] with half */
+    float *safe;     /* [64] */
+    uint64_t unsure; /* out: where exact arithmetic must decide */
+    int64_t crowds;  /* out: points times crowds */
+} strata_look;
+
 typedef struct strata_kernel {
     const char *name;
     bool (*usable)(void);
@@ -121,6 +151,14 @@ typedef struct strata_kernel {
     /* distances[i] = |x_i - c|^2, exact; n as above */
     void (*distances)(const float *x, int64_t stride, int64_t n, int32_t d, const int32_t *c,
                       int64_t *distances);
+    /* Bit i of due[] says whether not drift[labels[i]] < safe[i]; n <= STRATA_TILE */
+    void (*overdue)(const uint8_t *labels, const float *safe, const float *drift, int64_t n,
+                    uint64_t *due);
+    /* Labels and bounds of the points that are due: one bound a crowd, or one a centroid. */
+    void (*look_crowds)(const strata_crowds *crowds, strata_look *look);
+    void (*look_each)(const strata_crowds *crowds, strata_look *look);
+    /* Fills half. */
+    void (*apart)(strata_crowds *crowds);
 } strata_kernel;
 
 extern const strata_kernel strata_kernel_plain;

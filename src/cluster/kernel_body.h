@@ -499,6 +499,8 @@ static void decide_scores(const strata_screen *s, const float *scores, int64_t s
     }
 }
 
+#include "cluster/kernel_bounds.h"
+
 const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .usable = usable,
                               .screen = screen_points,
@@ -512,4 +514,8 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .translate = translate_labels,
                               .cells = cells_of_values,
                               .curve = curve_keys,
-                              .distances = distances_of_points};
+                              .distances = distances_of_points,
+                              .overdue = overdue_points,
+                              .look_crowds = look_at_crowds,
+                              .look_each = look_at_each,
+                              .apart = centroids_apart};

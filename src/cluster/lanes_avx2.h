@@ -105,3 +105,17 @@ LANE void translate64(uint8_t *labels, const uint8_t table[16])
         _mm256_store_si256(to, _mm256_shuffle_epi8(map, _mm256_load_si256(to)));
     }
 }
+LANE vf vf_sqrt(vf a)
+{
+    return _mm256_sqrt_ps(a);
+}
+LANE vf vf_where(vm where, vf a, vf b)
+{
+    return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(where));
+}
+LANE float vf_lowest(vf a)
+{
+    __m128 four = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)));
+}

@@ -94,3 +94,15 @@ LANE void translate64(uint8_t *labels, const uint8_t table[16])
     const __m512i map = _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)table));
     _mm512_store_si512(labels, _mm512_shuffle_epi8(map, _mm512_load_si512(labels)));
 }
+LANE vf vf_sqrt(vf a)
+{
+    return _mm512_sqrt_ps(a);
+}
+LANE vf vf_where(vm where, vf a, vf b)
+{
+    return _mm512_mask_blend_ps(where, b, a);
+}
+LANE float vf_lowest(vf a)
+{
+    return _mm512_reduce_min_ps(a);
+}

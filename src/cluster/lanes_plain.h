@@ -1,5 +1,6 @@
 /* lanes_plain.h: four points at a time in the compiler's own vectors, for any processor. See
  * kernel_body.h for what each operation means. */
+#include <math.h>
 #include <string.h>
 
 enum { LANES = 4, REGISTERS = 16 };
@@ -108,4 +109,17 @@ LANE void translate64(uint8_t *labels, const uint8_t table[16])
 {
     for (int i = 0; i < 64; i++)
         labels[i] = table[labels[i] & 15];
+}
+LANE vf vf_sqrt(vf a)
+{
+    return (vf){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])};
+}
+LANE vf vf_where(vm where, vf a, vf b)
+{
+    return vf_choose(where, a, b);
+}
+LANE float vf_lowest(vf a)
+{
+    float low = a[0] < a[1] ? a[0] : a[1], high = a[2] < a[3] ? a[2] : a[3];
+    return low < high ? low : high;
 }

@@ -138,7 +138,7 @@ typedef struct strata_variant_ops {
 } strata_variant_ops;
 
 extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter, strata_variant_hamerly,
-    strata_variant_gemm;
+    strata_variant_gemm, strata_variant_yinyang, strata_variant_elkan;
 
 /* The operations of an exact variant by name; NULL when there is none. */
 const strata_variant_ops *strata_variant_find(const char *name);

@@ -6,7 +6,8 @@
 #include "cluster/problem.h"
 
 static const strata_variant_ops *const table[] = {&strata_variant_lloyd, &strata_variant_filter,
-                                                  &strata_variant_hamerly, &strata_variant_gemm};
+                                                  &strata_variant_hamerly, &strata_variant_gemm,
+                                                  &strata_variant_yinyang, &strata_variant_elkan};
 enum { VARIANTS = sizeof table / sizeof table[0] };
 
 int32_t strata_cluster_variant_count(void)

@@ -1,0 +1,260 @@
+#include "cluster/bounds.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "strata/memory.h"
+
+enum { SCOUTS = 16 };
+
+typedef struct bounds {
+    const strata_problem *problem;
+    strata_screen screen; /* for tiles without bounds */
+    strata_crowds crowds;
+    uint8_t *labels;               /* [stride] borrowed */
+    float *safe;                   /* [stride] owned */
+    float *lower;                  /* [stride][width] owned */
+    int64_t width;                 /* bounds a point */
+    int32_t *before;               /* [k, d] centroids of the pass before; owned */
+    double drift[STRATA_K_MAX];    /* of a row of bounds */
+    double own[STRATA_K_MAX];      /* of a label */
+    bool scouts, all;              /* which tiles have bounds */
+    int64_t looked, crowds_looked; /* of the scouts in this pass */
+    strata_pass *pass;
+} bounds;
+
+void strata_bounds_destroy(void **state)
+{
+    bounds *self = *state;
+    if (self) {
+        strata_screen_release(&self->screen);
+        strata_crowds_release(&self->crowds);
+        strata_free(&self->safe);
+        strata_free(&self->lower);
+        strata_free(&self->before);
+    }
+    strata_free(state);
+}
+
+strata_status strata_bounds_create(const strata_problem *problem, int32_t k, bool each,
+                                   uint8_t *labels, void **state)
+{
+    strata_status rc = STRATA_OK;
+    strata_context *ctx = problem->ctx;
+    bounds *self = NULL;
+    STRATA_TRY(strata_calloc(ctx, 1, sizeof *self, &self));
+    *self = (bounds){.problem = problem, .labels = labels};
+    STRATA_TRY(strata_screen_init(ctx, k, problem->d, &self->screen));
+    STRATA_TRY(strata_crowds_init(ctx, k, problem->d, each, &self->crowds));
+    self->width = each ? STRATA_CROWD * self->crowds.count : STRATA_CROWD;
+    STRATA_TRY(strata_alloc(ctx, problem->stride, sizeof *self->safe, &self->safe));
+    STRATA_TRY(strata_alloc(ctx, problem->stride * self->width, sizeof *self->lower, &self->lower));
+    STRATA_TRY(strata_alloc(ctx, (int64_t)k * problem->d, sizeof *self->before, &self->before));
+    *state = self;
+    self = NULL;
+done:
+    if (self) {
+        void *unfinished = self;
+        strata_bounds_destroy(&unfinished);
+    }
+    return rc;
+}
+
+/* ---- drift ----------------------------------------------------------------------------------- */
+
+/* How far each centroid went, rounded up. */
+static void measure_moves(const bounds *self, double *moves)
+{
+    const int32_t d = self->problem->d;
+    for (int32_t j = 0; j < self->crowds.k; j++) {
+        double sum = 0;
+        for (int32_t f = 0; f < d; f++) {
+            double went =
+                (double)self->pass->centroids[j * d + f] - (double)self->before[j * d + f];
+            sum += went * went;
+        }
+        moves[j] = sqrt(sum) * (1 + 1e-9);
+    }
+}
+
+static void add_drift(bounds *self)
+{
+    const strata_crowds *s = &self->crowds;
+    const bool each = s->half != NULL;
+    double moves[STRATA_K_MAX], longest = 0, next = 0, by_row[STRATA_K_MAX] = {0};
+    measure_moves(self, moves);
+    for (int32_t j = 0; j < s->k; j++) {
+        const int32_t row = each ? s->place[j] : s->place[j] / STRATA_CROWD;
+        by_row[row] = moves[j] > by_row[row] ? moves[j] : by_row[row];
+        next = moves[j] > longest ? longest : moves[j] > next ? moves[j] : next;
+        longest = moves[j] > longest ? moves[j] : longest;
+    }
+    for (int32_t row = 0; row < STRATA_K_MAX; row++)
+        self->drift[row] = (self->drift[row] + by_row[row]) * (1 + 1e-15);
+    for (int32_t j = 0; j < s->k; j++)
+        self->own[j] =
+            (self->own[j] + moves[j] + (moves[j] == longest ? next : longest)) * (1 + 1e-15);
+}
+
+/* As float, rounded up and down. */
+static void publish_drift(bounds *self)
+{
+    for (int32_t j = 0; j < STRATA_K_MAX; j++) {
+        self->crowds.up[j] = (float)(self->drift[j] * (1 + 2e-7));
+        self->crowds.down[j] = (float)(self->drift[j] * (1 - 2e-7));
+        self->crowds.own_up[j] = (float)(self->own[j] * (1 + 2e-7));
+        self->crowds.own_down[j] = (float)(self->own[j] * (1 - 2e-7));
+    }
+}
+
+/* ---- tiles ----------------------------------------------------------------------------------- */
+
+static bool is_scout(int64_t tile)
+{
+    return tile % SCOUTS == 0;
+}
+
+/* From here on these tiles have bounds; none says anything yet. */
+static void begin_bounds(bounds *self, bool all)
+{
+    const strata_problem *p = self->problem;
+    strata_crowds_group(&self->crowds, self->pass->centroids);
+    memset(self->drift, 0, sizeof self->drift);
+    memset(self->own, 0, sizeof self->own);
+    self->scouts = true;
+    self->all = all;
+    for (int64_t tile = 0; tile < p->n_tiles; tile++) {
+        const int64_t first = tile * STRATA_TILE,
+                      padded = strata_tile_padded(strata_tile_points(p, tile));
+        if (!all && !is_scout(tile))
+            continue;
+        for (int64_t i = first; i < first + padded; i++) {
+            self->safe[i] = -1;
+            for (int64_t b = 0; b < self->width; b++)
+                self->lower[i * self->width + b] =
+                    b < self->crowds.count || self->crowds.half ? -3e38f : 3e38f;
+        }
+    }
+}
+
+static void scan_tile(bounds *self, int64_t tile)
+{
+    const strata_problem *p = self->problem;
+    strata_pass *pass = self->pass;
+    _Alignas(64) uint8_t found[STRATA_TILE];
+    const int64_t points = strata_tile_points(p, tile);
+    const int64_t redecided = strata_exact_tile(p, &self->screen, pass->centroids, tile, found);
+    pass->redecided += redecided;
+    pass->distances += (points + redecided) * self->crowds.k;
+    pass->moved += strata_sums_points(p, tile * STRATA_TILE, points, self->crowds.k, pass->first,
+                                      self->labels, found, pass->sums);
+}
+
+static void look_at_block(bounds *self, int64_t first, uint64_t due)
+{
+    const strata_problem *p = self->problem;
+    _Alignas(64) uint8_t found[STRATA_BLOCK];
+    strata_look look = {.x = p->x + first,
+                        .stride = p->stride,
+                        .due = due,
+                        .labels = found,
+                        .lower = self->lower + first * self->width,
+                        .safe = self->safe + first};
+    memcpy(found, self->labels + first, sizeof found);
+    if (self->crowds.half)
+        p->kernel->look_each(&self->crowds, &look);
+    else
+        p->kernel->look_crowds(&self->crowds, &look);
+    for (; due != 0; due &= due - 1) {
+        const int32_t q = __builtin_ctzll(due);
+        if (look.unsure >> q & 1) {
+            found[q] = (uint8_t)strata_exact_nearest(p, first + q, self->pass->centroids,
+                                                     self->crowds.k, NULL);
+            self->pass->redecided++;
+            self->pass->distances += self->crowds.k;
+        }
+        strata_sums_label(p, self->pass, first + q, self->labels, found[q]);
+    }
+    self->pass->distances += look.crowds * STRATA_CROWD;
+    self->crowds_looked += look.crowds;
+}
+
+static void look_at_tile(bounds *self, int64_t tile)
+{
+    const strata_problem *p = self->problem;
+    const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+    uint64_t due[STRATA_TILE / STRATA_BLOCK];
+    p->kernel->overdue(self->labels + first, self->safe + first, self->crowds.own_up, points, due);
+    for (int64_t at = 0; at < points; at += STRATA_BLOCK)
+        if (due[at / STRATA_BLOCK] != 0) {
+            self->looked += __builtin_popcountll(due[at / STRATA_BLOCK]);
+            look_at_block(self, first + at, due[at / STRATA_BLOCK]);
+        }
+}
+
+/* ---- passes ---------------------------------------------------------------------------------- */
+
+/* Bounds begin to pay when the looks of the scouts cost less than scanning. In units of one point
+ * and sixteen centroids: a look costs as much again as a crowd. */
+static bool bounds_pay(const bounds *self)
+{
+    int64_t points = 0;
+    for (int64_t tile = 0; tile < self->problem->n_tiles; tile += SCOUTS)
+        points += strata_tile_points(self->problem, tile);
+    return 2 * (self->looked + self->crowds_looked) < points * self->crowds.count;
+}
+
+void strata_bounds_assign(void *state, strata_pass *pass)
+{
+    bounds *self = state;
+    const strata_problem *p = self->problem;
+    const size_t bytes = (size_t)self->crowds.k * (size_t)p->d * sizeof *self->before;
+    bool fresh = false;
+    self->pass = pass;
+    pass->moved = pass->redecided = pass->distances = 0;
+    if (pass->first) {
+        memset(pass->sums, 0, (size_t)(self->crowds.k * (p->d + 1)) * sizeof *pass->sums);
+        self->scouts = self->all = false;
+    } else if (!self->scouts) {
+        begin_bounds(self, false);
+        fresh = true;
+    } else if (!self->all && bounds_pay(self)) {
+        begin_bounds(self, true);
+        fresh = true;
+    }
+    if (!fresh && !pass->first)
+        add_drift(self);
+    publish_drift(self);
+    memcpy(self->before, pass->centroids, bytes);
+    strata_crowds_set(&self->crowds, pass->centroids);
+    if (self->crowds.half && self->scouts) {
+        p->kernel->apart(&self->crowds);
+        pass->distances += (int64_t)self->crowds.k * self->crowds.k;
+    }
+    strata_screen_set(&self->screen, pass->centroids, self->crowds.k, p->origin, STRATA_SCREEN_DOT);
+    self->looked = self->crowds_looked = 0;
+    for (int64_t tile = 0; tile < p->n_tiles; tile++)
+        if (self->all || (self->scouts && is_scout(tile)))
+            look_at_tile(self, tile);
+        else
+            scan_tile(self, tile);
+    if (fresh)
+        self->looked = self->crowds_looked = INT64_MAX / 8; /* says nothing of the next pass */
+    if (pass->first)
+        pass->moved = p->n_local;
+}
+
+void strata_bounds_sync(void *state)
+{
+    (void)state; /* the labels are always current */
+}
+
+void strata_bounds_relabel(void *state, int64_t row, uint8_t label)
+{
+    bounds *self = state;
+    self->labels[row] = label;
+    self->safe[row] = -1;
+    for (int64_t b = 0; b < self->width; b++)
+        self->lower[row * self->width + b] =
+            b < self->crowds.count || self->crowds.half ? -3e38f : 3e38f;
+}
