@@ -4,14 +4,20 @@
  *
  * Going down the tree of order.h, a centroid z that is farther than another one, b, from every
  * place in a node's box is dropped there. A box with one centroid left is added whole. In a leaf
- * with several left, the screen looks at those only.
+ * with several left, the points are labelled among those only. Sixteen boxes are tested together
+ * (boxes.h).
  *
  * Each node also remembers for how long its labels must stay: `margin` is a lower bound of d(x,
  * z) - d(x, label) over its points and all other centroids z. A centroid that moves by m changes
- * each distance by at most m, so while twice the largest moves since then sum up to less than
- * the margin, no label in the node can change, and it is not visited at all. Near the end of a
- * walk, few are. The same labels as lloyd, hence the same sums, moves and inertia: a box test
- * keeps any centroid that might win a tie, and margins are rounded down. */
+ * each distance by at most m, so that difference shrinks by at most m(label) + m(z) <= m(label) +
+ * the largest move of another centroid. Summed up over the passes for each label this is its drift, a
+ * clock of its own; for nodes of several labels the clock is the sum of the two largest moves. While
+ * the clock has not gone on by the margin, no label in the node can change, and it is not visited at
+ * all. Near the end of a walk, few are. A node whose owner changes other than by a visit forgets
+ * its margin, as it was told by another clock.
+ *
+ * The same labels as lloyd, hence the same sums, moves and inertia: a box test keeps any centroid
+ * that might win a tie, and margins are rounded down. */
 #include <math.h>
 #include <string.h>
 
@@ -19,42 +25,49 @@
 #include "cluster/sums.h"
 #include "strata/memory.h"
 
-enum { MIXED = 0xffff };
-
 /* Centroids still in question at one level of the descent. */
 typedef struct contest {
     int32_t count;
-    int32_t *who; /* [k] ascending */
-    double *z;    /* [d][width] */
+    int32_t *label; /* [k] */
+    float *z;       /* [k, d + 1] c' and |c'|^2 / 2 */
 } contest;
 
 typedef struct filter {
     const strata_order *order;
-    int32_t k, d, width;      /* width: k in whole eights */
-    uint8_t *labels, *inside; /* [stride] of the caller; [order stride] in this order, owned */
-    uint16_t *owner;          /* [total] the one label of a node's points, or MIXED; owned */
-    double *safe;             /* [total] drift at which the labels must be looked at again; owned */
-    double drift;             /* sum of twice the largest moves so far */
-    int32_t *before;          /* [k, d] centroids of the pass before; owned */
-    strata_screen all, some;  /* all centroids; those of a leaf */
+    strata_problem leaf; /* see enter_leaf */
+    int32_t k, d;
+    uint8_t *labels; /* [stride] of the caller */
+    uint8_t *inside; /* [groups of leaves, STRATA_BOXES, STRATA_LEAF] in this order; owned */
+    uint16_t *owner; /* [nodes] the one label of a node's points, or NOBODY; owned */
+    float *safe;     /* [nodes] its owner's drift at which it must be looked at; owned */
+    double went[STRATA_NOBODY + 1]; /* drift, by owner */
+    float drift[STRATA_NOBODY + 1]; /* the same, rounded up */
+    int32_t *before;                /* [k, d] centroids of the pass before; owned */
+    uint16_t *others;               /* [levels, k] scratch of the descent; owned */
     contest at[STRATA_LEVELS + 1];
+    float slope, offset, point_slope, point_offset; /* see boxes.h */
     strata_pass *pass;
 } filter;
+
+/* The places of nodes in arrays of all nodes. */
+static inline int64_t group_place(const strata_order *o, int32_t level, int64_t group)
+{
+    return (o->base[level] + group) * STRATA_BOXES;
+}
 
 static void destroy(void **state)
 {
     filter *self = *state;
     if (self) {
-        strata_screen_release(&self->all);
-        strata_screen_release(&self->some);
         for (int32_t l = 0; l <= STRATA_LEVELS; l++) {
-            strata_free(&self->at[l].who);
+            strata_free(&self->at[l].label);
             strata_free(&self->at[l].z);
         }
         strata_free(&self->inside);
         strata_free(&self->owner);
         strata_free(&self->safe);
         strata_free(&self->before);
+        strata_free(&self->others);
     }
     strata_free(state);
 }
@@ -63,16 +76,16 @@ static strata_status allocate(strata_context *ctx, filter *self)
 {
     strata_status rc = STRATA_OK;
     const strata_order *o = self->order;
-    const int64_t k = self->k, d = self->d;
-    STRATA_TRY(strata_alloc(ctx, o->view.stride, 1, &self->inside));
-    STRATA_TRY(strata_alloc(ctx, o->total, sizeof *self->owner, &self->owner));
-    STRATA_TRY(strata_alloc(ctx, o->total, sizeof *self->safe, &self->safe));
+    const int64_t k = self->k, d = self->d, nodes = o->groups * STRATA_BOXES;
+    const int64_t leaf_groups = (o->nodes[0] + STRATA_BOXES - 1) / STRATA_BOXES;
+    STRATA_TRY(strata_alloc(ctx, leaf_groups * STRATA_BOXES * STRATA_LEAF, 1, &self->inside));
+    STRATA_TRY(strata_calloc(ctx, nodes, sizeof *self->owner, &self->owner));
+    STRATA_TRY(strata_alloc(ctx, nodes, sizeof *self->safe, &self->safe));
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *self->before, &self->before));
-    STRATA_TRY(strata_screen_init(ctx, self->k, self->d, &self->all));
-    STRATA_TRY(strata_screen_init(ctx, self->k, self->d, &self->some));
+    STRATA_TRY(strata_alloc(ctx, o->levels * k, sizeof *self->others, &self->others));
     for (int32_t l = 0; l <= o->levels; l++) {
-        STRATA_TRY(strata_alloc(ctx, k, sizeof *self->at[l].who, &self->at[l].who));
-        STRATA_TRY(strata_calloc(ctx, self->width * d, sizeof *self->at[l].z, &self->at[l].z));
+        STRATA_TRY(strata_alloc(ctx, k, sizeof *self->at[l].label, &self->at[l].label));
+        STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *self->at[l].z, &self->at[l].z));
     }
 done:
     return rc;
@@ -83,8 +96,10 @@ static strata_status create(const strata_problem *problem, int32_t k, uint8_t *l
     strata_status rc = STRATA_OK;
     filter *self = NULL;
     STRATA_TRY(strata_calloc(problem->ctx, 1, sizeof *self, &self));
-    *self = (filter){.k = k, .d = problem->d, .width = (k + 7) / 8 * 8, .labels = labels};
+    *self = (filter){.k = k, .d = problem->d, .labels = labels};
     STRATA_TRY(strata_order_get(problem, &self->order));
+    self->leaf = self->order->view;
+    self->leaf.stride = STRATA_LEAF;
     STRATA_TRY(allocate(problem->ctx, self));
     *state = self;
     self = NULL;
@@ -98,6 +113,14 @@ done:
 
 /* ---- sums follow labels ---------------------------------------------------------------------- */
 
+/* Without a visit: what was known about the node is no longer. */
+static inline void set_owner(filter *self, int64_t at, uint16_t owner)
+{
+    if (self->owner[at] != owner)
+        self->safe[at] = -1;
+    self->owner[at] = owner;
+}
+
 static void add_node(filter *self, int64_t at, int32_t label, int64_t sign)
 {
     const int64_t *sums = self->order->sums + at * (self->d + 1);
@@ -106,15 +129,18 @@ static void add_node(filter *self, int64_t at, int32_t label, int64_t sign)
         to[f] += sign * sums[f];
 }
 
-static void move_point(filter *self, int64_t i, int32_t from, int32_t to)
+/* The points of one leaf as a problem of their own; its labels and sums are followed there. */
+static const strata_problem *enter_leaf(filter *self, int64_t leaf)
 {
-    strata_sums_move(&self->order->view, i, from, to, self->pass->sums);
-    self->pass->moved++;
+    const strata_order *o = self->order;
+    self->leaf.x = o->x + leaf * self->d * STRATA_LEAF;
+    self->leaf.weights = o->weights ? o->weights + leaf * STRATA_LEAF : NULL;
+    return &self->leaf;
 }
 
 static int64_t children_end(const strata_order *o, int32_t level, int64_t node)
 {
-    int64_t end = (node + 1) * STRATA_FANOUT;
+    int64_t end = (node + 1) * STRATA_BOXES;
     return end < o->nodes[level - 1] ? end : o->nodes[level - 1];
 }
 
@@ -122,177 +148,283 @@ static int64_t children_end(const strata_order *o, int32_t level, int64_t node)
 static void take_node(filter *self, int32_t level, int64_t node, int32_t label)
 {
     const strata_order *o = self->order;
-    const int64_t at = o->base[level] + node;
+    const int64_t at = group_place(o, level, 0) + node;
     if (self->pass->first) {
         add_node(self, at, label, 1);
-    } else if (self->owner[at] != MIXED) {
+    } else if (self->owner[at] != STRATA_NOBODY) {
         if (self->owner[at] != label) {
             add_node(self, at, self->owner[at], -1);
             add_node(self, at, label, 1);
             self->pass->moved += strata_order_points(o, level, node);
         }
     } else if (level > 0) {
-        for (int64_t c = node * STRATA_FANOUT; c < children_end(o, level, node); c++)
+        for (int64_t c = node * STRATA_BOXES; c < children_end(o, level, node); c++)
             take_node(self, level - 1, c, label);
     } else {
-        int64_t first = node * STRATA_LEAF, points = strata_order_points(o, 0, node);
-        for (int64_t i = first; i < first + points; i++)
-            if (self->inside[i] != label)
-                move_point(self, i, self->inside[i], label);
+        const strata_problem *leaf = enter_leaf(self, node);
+        const int64_t points = strata_order_points(o, 0, node);
+        for (int64_t i = 0; i < points; i++)
+            strata_sums_label(leaf, self->pass, i, self->inside + node * STRATA_LEAF,
+                              (uint8_t)label);
     }
-    self->owner[at] = (uint16_t)label;
+    set_owner(self, at, (uint16_t)label);
 }
 
 /* A node's one label becomes its children's, or its points'. */
 static void hand_down(filter *self, int32_t level, int64_t node)
 {
     const strata_order *o = self->order;
-    const int64_t at = o->base[level] + node;
+    const int64_t at = group_place(o, level, 0) + node;
     const uint16_t label = self->owner[at];
-    if (label == MIXED)
+    if (label == STRATA_NOBODY)
         return;
-    self->owner[at] = MIXED;
+    set_owner(self, at, STRATA_NOBODY);
     if (level == 0)
         memset(self->inside + node * STRATA_LEAF, label, STRATA_LEAF);
-    for (int64_t c = node * STRATA_FANOUT; level > 0 && c < children_end(o, level, node); c++)
-        self->owner[o->base[level - 1] + c] = label;
+    for (int64_t c = node * STRATA_BOXES; level > 0 && c < children_end(o, level, node); c++)
+        set_owner(self, group_place(o, level - 1, 0) + c, label);
 }
 
 /* ---- leaves ---------------------------------------------------------------------------------- */
 
-static const strata_screen *screen_of(filter *self, const contest *in)
+/* Integers decide the points of a leaf that are in doubt. */
+static void decide(filter *self, int64_t leaf, uint64_t unsure, uint8_t *found)
 {
-    strata_screen *s = &self->some;
-    const int32_t d = self->d;
-    if (in->count == self->k)
-        return &self->all;
-    s->k = in->count;
-    for (int32_t q = 0; q < in->count; q++) {
-        const int32_t j = in->who[q];
-        const float *from = self->all.c + (int64_t)(j / 4) * 4 * d + j % 4;
-        float *to = s->c + (int64_t)(q / 4) * 4 * d + q % 4;
-        for (int32_t f = 0; f < d; f++)
-            to[4 * f] = from[4 * f];
-        s->h[q] = self->all.h[j];
+    const strata_problem *points = enter_leaf(self, leaf);
+    for (; unsure != 0; unsure &= unsure - 1) {
+        const int i = __builtin_ctzll(unsure);
+        found[i] = (uint8_t)strata_exact_nearest(points, i, self->pass->centroids, self->k, NULL);
+        self->pass->redecided++;
     }
-    strata_screen_finish(s);
-    return s;
 }
 
-/* Labels a leaf's points among the centroids in question; returns half the least difference of
- * squared distances, rounded down, among them. */
-static double scan_leaf(filter *self, int64_t leaf, const contest *in)
+/* The labels that were found for one leaf become its own. */
+static void settle_leaf(filter *self, int64_t leaf, strata_leaves *scan)
+{
+    const int l = (int)(leaf % STRATA_BOXES);
+    const int64_t points = strata_order_points(self->order, 0, leaf);
+    const uint64_t real = points < STRATA_LEAF ? (UINT64_C(1) << points) - 1 : UINT64_MAX;
+    uint8_t *inside = self->inside + leaf * STRATA_LEAF, *found = scan->found + l * STRATA_LEAF;
+    const bool summed = scan->sums && scan->unsure[l] == 0;
+    uint64_t changed = self->pass->first ? UINT64_MAX : scan->changed[l];
+    if ((scan->unsure[l] & real) != 0) {
+        decide(self, leaf, scan->unsure[l] & real, found);
+        if (!self->pass->first)
+            self->order->view.kernel->differ(inside, found, STRATA_LEAF, &changed);
+    }
+    changed &= real;
+    if (changed == 0)
+        return;
+    const strata_problem *in = enter_leaf(self, leaf);
+    for (uint64_t bits = summed ? 0 : changed; bits != 0; bits &= bits - 1) {
+        const int i = __builtin_ctzll(bits);
+        strata_sums_label(in, self->pass, i, inside, found[i]);
+    }
+    memcpy(inside, found, STRATA_LEAF);
+}
+
+/* Labels the points of some leaves of a group; left[l]: by how much the clock may go on. */
+static void scan_group(filter *self, int64_t group, uint32_t lanes, const strata_boxes *boxes,
+                       const contest *in, float *left)
 {
     const strata_order *o = self->order;
-    const strata_problem *v = &o->view;
-    _Alignas(64) uint8_t found[STRATA_LEAF];
-    uint64_t unsure[STRATA_LEAF / STRATA_BLOCK] = {0};
-    const int64_t first = leaf * STRATA_LEAF, points = strata_order_points(o, 0, leaf);
-    const int64_t padded = strata_tile_padded(points);
-    const strata_screen *screen = screen_of(self, in);
-    self->pass->distances += points * in->count;
-    float gap = v->kernel->screen(screen, v->x + first, v->stride, padded,
-                                  strata_screen_offset(screen, (double)o->radius[leaf]), found,
-                                  unsure, NULL);
-    if (in->count < self->k)
-        v->kernel->translate(found, padded, in->who, in->count);
-    for (int64_t b = 0; b < padded / STRATA_BLOCK; b++)
-        for (uint64_t bits = unsure[b]; bits != 0; bits &= bits - 1) {
-            int64_t i = b * STRATA_BLOCK + __builtin_ctzll(bits);
-            if (i >= points)
-                break;
-            found[i] =
-                (uint8_t)strata_exact_nearest(v, first + i, self->pass->centroids, self->k, NULL);
-            self->pass->redecided++;
-        }
-    self->pass->moved += strata_sums_points(v, first, points, self->k, self->pass->first,
-                                            self->inside, found, self->pass->sums);
-    return 0.999 * (double)gap;
+    const int64_t first = group * STRATA_BOXES;
+    _Alignas(64) uint8_t found[STRATA_BOXES * STRATA_LEAF];
+    strata_leaves scan;
+    scan.d = self->d;
+    scan.count = in->count;
+    scan.x = o->x + first * self->d * STRATA_LEAF;
+    scan.origin = o->view.origin;
+    scan.z = in->z;
+    scan.label = in->label;
+    scan.others = boxes->others;
+    scan.nearest = boxes->nearest;
+    scan.reach = boxes->box + (2 * self->d + 2) * STRATA_BOXES;
+    scan.slope = self->point_slope;
+    scan.offset = self->point_offset;
+    scan.labels = self->inside + first * STRATA_LEAF;
+    scan.found = found;
+    scan.scanned = 0;
+    /* the copies that fill up the last leaf must not be summed */
+    const bool whole = (first + STRATA_BOXES) * STRATA_LEAF <= o->view.n_local;
+    scan.sums = self->pass->first && !o->weights && whole ? self->pass->sums : NULL;
+    for (uint32_t bits = self->pass->first ? 0 : lanes; bits != 0; bits &= bits - 1)
+        hand_down(self, 0, first + __builtin_ctz(bits));
+    o->view.kernel->scan(&scan, lanes);
+    self->pass->distances += scan.scanned * STRATA_LEAF;
+    for (uint32_t bits = lanes; bits != 0; bits &= bits - 1) {
+        const int l = __builtin_ctz(bits);
+        const float apart = 1.999f * scan.gap[l] / boxes->near_sum[l];
+        settle_leaf(self, first + l, &scan);
+        left[l] = apart < left[l] ? apart : left[l];
+    }
 }
 
 /* ---- descent --------------------------------------------------------------------------------- */
 
-/* Margins lose a little, for the rounding of sums of moves. */
-static double rounded_down(double margin)
+/* The clock at which a margin is used up; a little early, for the roundings of clocks and margins. */
+static inline float until(float drift, float margin)
 {
-    return margin * (1 - 1e-6) - 1e-3;
+    const float sum = drift + margin;
+    return sum - 1e-6f * sum - 1e-3f;
 }
 
-/* Labels a node, given the centroids in question and the margin to those dropped above. */
-static void visit(filter *self, int32_t level, int64_t node, const contest *in, double margin)
+/* The centroids that stay in question in box l. */
+static void narrow(const filter *self, const strata_boxes *boxes, int l, const contest *in,
+                   contest *out)
+{
+    const size_t step = (size_t)self->d + 1;
+    out->count = 0;
+    for (int32_t q = 0; q < in->count; q++) {
+        if (q != boxes->nearest[l] && !(boxes->others[q] >> l & 1))
+            continue;
+        out->label[out->count] = in->label[q];
+        memcpy(out->z + (size_t)out->count * step, in->z + (size_t)q * step, step * sizeof *in->z);
+        out->count++;
+    }
+}
+
+/* Labels a group, given the centroids in question and the margin to those dropped above. Returns by
+ * how much the clocks may go on before it must be looked at again. */
+static float visit(filter *self, int32_t level, int64_t group, const contest *in, float margin)
 {
     const strata_order *o = self->order;
-    const int64_t at = o->base[level] + node;
-    contest *left = &self->at[level];
-    strata_box box = {.d = self->d,
-                      .low = o->low + at * self->d,
-                      .high = o->high + at * self->d,
-                      .z = in->z,
-                      .width = self->width,
-                      .count = in->count};
-    int32_t kept[STRATA_K_MAX];
-    left->count = o->view.kernel->prune(&box, kept);
-    self->pass->distances += box.count;
-    margin = box.margin < margin ? box.margin : margin;
-    if (left->count == 1) {
-        take_node(self, level, node, in->who[kept[0]]);
-        self->safe[at] = self->drift + rounded_down(margin);
-        return;
+    const strata_kernel *kernel = o->view.kernel;
+    const int64_t first = group * STRATA_BOXES, at = group_place(o, level, group);
+    _Alignas(64) float left[STRATA_BOXES];
+    const uint32_t expired = kernel->expired(self->safe + at, self->owner + at, self->drift, left);
+    if (expired != 0) {
+        strata_boxes boxes;
+        boxes.d = self->d;
+        boxes.count = in->count;
+        boxes.box = strata_order_boxes(o, level, group);
+        boxes.z = in->z;
+        boxes.slope = self->slope;
+        boxes.offset = self->offset;
+        boxes.others = self->others + (int64_t)level * self->k;
+        kernel->prune(&boxes);
+        uint32_t mixed = 0;
+        for (int32_t q = 0; q < in->count; q++)
+            mixed |= boxes.others[q];
+        mixed &= expired;
+        self->pass->distances += __builtin_popcount(expired) * (int64_t)in->count;
+        for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
+            const int l = __builtin_ctz(bits);
+            left[l] = boxes.margin[l] < margin ? boxes.margin[l] : margin;
+            if (mixed >> l & 1)
+                continue;
+            const int32_t label = in->label[boxes.nearest[l]];
+            if (self->owner[at + l] != label || self->pass->first)
+                take_node(self, level, first + l, label);
+        }
+        if (level == 0 && mixed != 0)
+            scan_group(self, group, mixed, &boxes, in, left);
+        for (uint32_t bits = level > 0 ? mixed : 0; bits != 0; bits &= bits - 1) {
+            const int l = __builtin_ctz(bits);
+            contest *below = &self->at[level];
+            narrow(self, &boxes, l, in, below);
+            if (!self->pass->first)
+                hand_down(self, level, first + l);
+            left[l] = visit(self, level - 1, first + l, below, left[l]);
+        }
+        for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
+            const int l = __builtin_ctz(bits);
+            if (mixed >> l & 1)
+                self->owner[at + l] = STRATA_NOBODY;
+            self->safe[at + l] = until(self->drift[self->owner[at + l]], left[l]);
+        }
     }
-    for (int32_t q = 0; q < left->count; q++) {
-        left->who[q] = in->who[kept[q]];
-        for (int32_t f = 0; f < self->d; f++)
-            left->z[f * self->width + q] = in->z[f * self->width + kept[q]];
+    float soonest = left[0];
+    for (int l = 1; l < STRATA_BOXES; l++)
+        soonest = left[l] < soonest ? left[l] : soonest;
+    return soonest;
+}
+
+/* Every node must be looked at; those that do not exist never. */
+static void forget_margins(filter *self)
+{
+    const strata_order *o = self->order;
+    for (int32_t level = 0; level < o->levels; level++) {
+        const int64_t end =
+            level + 1 < o->levels ? group_place(o, level + 1, 0) : o->groups * STRATA_BOXES;
+        const int64_t first = group_place(o, level, 0);
+        for (int64_t at = first; at < end; at++)
+            self->safe[at] = at < first + o->nodes[level] ? -1 : 3e38f;
     }
-    if (!self->pass->first)
-        hand_down(self, level, node);
-    self->owner[at] = MIXED;
-    if (level == 0) {
-        double apart = 2 * scan_leaf(self, node, left) / box.near_sum;
-        self->safe[at] = self->drift + rounded_down(apart < margin ? apart : margin);
-        return;
+}
+
+/* The clocks go on: for owner j by its own move and the largest of another centroid. */
+static void advance_clocks(filter *self, const int32_t *centroids)
+{
+    double moves[STRATA_K_MAX], most = 0, second = 0;
+    int32_t which = 0;
+    for (int32_t j = 0; j < self->k; j++) {
+        double squared = 0;
+        for (int32_t f = 0; f < self->d; f++) {
+            double moved =
+                (double)centroids[j * self->d + f] - (double)self->before[j * self->d + f];
+            squared += moved * moved;
+        }
+        moves[j] = sqrt(squared) * (1 + 1e-9);
+        if (moves[j] > most) {
+            second = most;
+            most = moves[j];
+            which = j;
+        } else if (moves[j] > second) {
+            second = moves[j];
+        }
     }
-    double soonest = INFINITY;
-    for (int64_t c = node * STRATA_FANOUT; c < children_end(o, level, node); c++) {
-        double *safe = &self->safe[o->base[level - 1] + c];
-        if (self->pass->first || !(self->drift < *safe))
-            visit(self, level - 1, c, left, margin);
-        soonest = *safe < soonest ? *safe : soonest;
+    for (int32_t j = 0; j < self->k; j++)
+        self->went[j] += moves[j] + (j == which ? second : most);
+    self->went[STRATA_NOBODY] += most + second;
+    for (int32_t j = 0; j <= STRATA_NOBODY; j++)
+        self->drift[j] = (float)(self->went[j] * (1 + 1e-7));
+}
+
+/* All centroids relative to the origin, and what bounds the errors (boxes.h). */
+static void set_contest(filter *self, const int32_t *centroids, contest *all)
+{
+    const int32_t d = self->d;
+    const double unit = ldexp(1.0, -24) * (1 + 1e-4);
+    double largest = 0;
+    all->count = self->k;
+    for (int32_t j = 0; j < self->k; j++) {
+        float *z = all->z + (int64_t)j * (d + 1);
+        double norm = 0;
+        for (int32_t f = 0; f < d; f++) {
+            double value = (double)centroids[j * d + f] - (double)self->order->view.origin[f];
+            z[f] = (float)value;
+            norm += value * value;
+        }
+        z[d] = (float)(norm / 2);
+        all->label[j] = j;
+        largest = norm > largest ? norm : largest;
     }
-    self->safe[at] = soonest;
+    const double reach = sqrt(largest) * (1 + 1e-9);
+    self->slope = (float)(1.02 * (d + 8) * unit * 8 * reach);
+    self->offset = (float)(1.02 * (d + 8) * unit * reach * reach + 1e-30);
+    self->point_slope = (float)(1.02 * (d + 6) * unit * 2 * reach);
+    self->point_offset = (float)(1.02 * (d + 6) * unit * reach * reach + 1e-30);
 }
 
 static void assign(void *state, strata_pass *pass)
 {
     filter *self = state;
     const strata_order *o = self->order;
-    contest *root = &self->at[o->levels];
-    const size_t bytes = (size_t)self->k * (size_t)self->d * sizeof *self->before;
+    contest *all = &self->at[o->levels];
     self->pass = pass;
-    self->drift = pass->first ? 0
-                              : self->drift + strata_longest_move(self->k, self->d, self->before,
-                                                                  pass->centroids);
-    memcpy(self->before, pass->centroids, bytes);
-    strata_screen_set(&self->all, pass->centroids, self->k, o->view.origin, STRATA_SCREEN_DOT);
-    self->some = (strata_screen){.d = self->d,
-                                 .form = self->all.form,
-                                 .c = self->some.c,
-                                 .h = self->some.h,
-                                 .reach = self->all.reach};
-    memcpy(self->some.origin, self->all.origin, sizeof self->all.origin);
-    root->count = self->k;
-    for (int32_t j = 0; j < self->k; j++) {
-        root->who[j] = j;
-        for (int32_t f = 0; f < self->d; f++)
-            root->z[f * self->width + j] = (double)pass->centroids[j * self->d + f];
+    if (pass->first) {
+        memset(self->went, 0, sizeof self->went);
+        memset(self->drift, 0, sizeof self->drift);
+        forget_margins(self);
+    } else {
+        advance_clocks(self, pass->centroids);
     }
+    memcpy(self->before, pass->centroids, (size_t)self->k * (size_t)self->d * sizeof *self->before);
+    set_contest(self, pass->centroids, all);
     pass->moved = pass->redecided = 0;
-    for (int64_t at = 0; pass->first && at < o->total; at++)
-        self->safe[at] = -1; /* nodes below one that is added whole were not looked at */
-    const int32_t top = o->levels - 1;
-    for (int64_t node = 0; node < o->nodes[top]; node++)
-        if (pass->first || !(self->drift < self->safe[o->base[top] + node]))
-            visit(self, top, node, root, INFINITY);
+    if (o->view.n_local > 0)
+        (void)visit(self, o->levels - 1, 0, all, 3e38f);
     if (pass->first)
         pass->moved = o->view.n_local;
 }
@@ -300,15 +432,15 @@ static void assign(void *state, strata_pass *pass)
 static void write_labels(const filter *self, int32_t level, int64_t node, int32_t above)
 {
     const strata_order *o = self->order;
-    const uint16_t own = self->owner[o->base[level] + node];
-    const int32_t label = above != MIXED ? above : own;
-    for (int64_t c = node * STRATA_FANOUT; level > 0 && c < children_end(o, level, node); c++)
+    const uint16_t own = self->owner[group_place(o, level, 0) + node];
+    const int32_t label = above != STRATA_NOBODY ? above : own;
+    for (int64_t c = node * STRATA_BOXES; level > 0 && c < children_end(o, level, node); c++)
         write_labels(self, level - 1, c, label);
     if (level > 0)
         return;
     int64_t first = node * STRATA_LEAF, points = strata_order_points(o, 0, node);
     for (int64_t i = first; i < first + points; i++)
-        self->labels[o->row[i]] = label != MIXED ? (uint8_t)label : self->inside[i];
+        self->labels[o->row[i]] = label != STRATA_NOBODY ? (uint8_t)label : self->inside[i];
 }
 
 static void sync(void *state)
@@ -316,7 +448,7 @@ static void sync(void *state)
     const filter *self = state;
     const int32_t top = self->order->levels - 1;
     for (int64_t node = 0; node < self->order->nodes[top]; node++)
-        write_labels(self, top, node, MIXED);
+        write_labels(self, top, node, STRATA_NOBODY);
 }
 
 /* One row moves (rare: a cluster was empty). From here on everything is looked at again. */
@@ -330,12 +462,11 @@ static void relabel(void *state, int64_t row, uint8_t label)
     for (int32_t level = o->levels - 1; level >= 0; level--) {
         int64_t node = place / STRATA_LEAF;
         for (int32_t l = 0; l < level; l++)
-            node /= STRATA_FANOUT;
+            node /= STRATA_BOXES;
         hand_down(self, level, node);
     }
     self->inside[place] = label;
-    for (int64_t at = 0; at < o->total; at++)
-        self->safe[at] = -1;
+    forget_margins(self);
 }
 
 const strata_variant_ops strata_variant_filter = {

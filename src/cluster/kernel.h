@@ -38,6 +38,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cluster/boxes.h"
 #include "strata/context.h"
 #include "strata/hash.h"
 
@@ -63,18 +64,6 @@ typedef struct strata_screen {
     float slope;
     uint32_t index_mask; /* the low bits that hold the index */
 } strata_screen;
-
-/* A box of points, the centroids in question, and what prune finds out. */
-typedef struct strata_box {
-    int32_t d;
-    const float *low, *high; /* [d] */
-    const double *z;         /* [d][width] centroids, the first count of each row; 64-aligned */
-    int64_t width; /* a multiple of 8; what is beyond count is read and ignored */
-    int32_t count;
-    double margin;   /* out: every dropped centroid is farther by at least this from every place of the
-                        box than one that is kept; infinite when none is dropped */
-    double near_sum; /* out: no place of the box has a greater sum of distances to its two nearest */
-} strata_box;
 
 /* Centroids in crowds of sixteen, one to a lane, for points that are looked at one by one; and how far
  * they went. A centroid's place is 16 crowd + lane. See bounds.h. */
@@ -138,9 +127,13 @@ typedef struct strata_kernel {
     /* bits[i] = strata_random_bits(seed, purpose, keys[i], round), with counter =
      * strata_kernel_counter(purpose, round) */
     void (*hash_keys)(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n, uint64_t *bits);
-    /* Drops the centroids that are nearest to no place of the box, not even together with
-     * another one; returns how many are kept (ascending positions in kept). */
-    int32_t (*prune)(strata_box *box, int32_t *kept);
+    /* Which of sixteen nodes must be looked at: bit l set unless drift[owner[l]] < safe[l]. left[l] =
+     * safe[l] - drift[owner[l]] */
+    uint32_t (*expired)(const float *safe, const uint16_t *owner, const float *drift, float *left);
+    /* Finds the centroids that may be the nearest somewhere in each of sixteen boxes. */
+    void (*prune)(strata_boxes *boxes);
+    /* Labels the points of those of sixteen leaves whose bits are set in lanes. */
+    void (*scan)(strata_leaves *leaves, uint32_t lanes);
     /* labels[i] = table[labels[i]], all below count; n as above */
     void (*translate)(uint8_t *labels, int64_t n, const int32_t *table, int32_t count);
     /* cells[i] = (x[i] - low) scale, cut off, limited to 0..last; n <= STRATA_TILE */

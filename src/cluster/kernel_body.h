@@ -372,87 +372,7 @@ static bool values_on_grid(const float *x, int64_t n)
     return outside == 0;
 }
 
-/* Eight centroids at a time; the compiler splits them where registers are shorter. */
-typedef double vd __attribute__((vector_size(64)));
-typedef int64_t vl __attribute__((vector_size(64)));
-
-LANE vd vd_load(const double *a)
-{
-    return *(const vd *)a;
-}
-LANE vd vd_set(double a)
-{
-    return (vd){a, a, a, a, a, a, a, a};
-}
-LANE vd vd_choose(vl where, vd a, vd b)
-{
-    return (vd)(((vl)a & where) | ((vl)b & ~where));
-}
-
-/* Squared distances of all centroids to the middle of the box; returns the nearest. */
-LANE int32_t nearest_to_middle(const strata_box *box, double *squared, double *diagonal)
-{
-    *diagonal = 0;
-    for (int32_t f = 0; f < box->d; f++)
-        *diagonal += ((double)box->high[f] - (double)box->low[f]) *
-                     ((double)box->high[f] - (double)box->low[f]);
-    for (int32_t c = 0; c < box->count; c += 8) {
-        vd sum = vd_set(0);
-        for (int32_t f = 0; f < box->d; f++) {
-            vd apart = vd_load(box->z + f * box->width + c) -
-                       vd_set(((double)box->low[f] + (double)box->high[f]) / 2);
-            sum += apart * apart;
-        }
-        *(vd *)(squared + c) = sum;
-    }
-    int32_t best = 0;
-    for (int32_t c = 1; c < box->count; c++)
-        best = squared[c] < squared[best] ? c : best;
-    return best;
-}
-
-/* D(z) - D(b) = sum (z - b)(z + b - 2 x) is linear in x, so its least value over a box is at a
- * corner. Factors are integers below 2^26, exact, and so are their products; the sum of d of
- * them is off by less than 1e-14 of the sum of their sizes. With m the middle of the box and r
- * half its diagonal, no distance in the box differs from the one at m by more than r. */
-static int32_t prune_box(strata_box *box, int32_t *kept)
-{
-    _Alignas(64) double squared[STRATA_K_MAX], sure[8], far[8];
-    double diagonal, margin = INFINITY, second = INFINITY;
-    squared[0] = 0; /* count >= 1 */
-    const int32_t best = nearest_to_middle(box, squared, &diagonal);
-    const double diameter = sqrt(diagonal), nearest = sqrt(squared[best]);
-    int32_t left = 0;
-    for (int32_t c = 0; c < box->count; c += 8) {
-        vd gap = vd_set(0), size = vd_set(0), distance;
-        for (int32_t f = 0; f < box->d; f++) {
-            const vd z = vd_load(box->z + f * box->width + c);
-            const vd b = vd_set(box->z[f * box->width + best]), apart = z - b;
-            vd corner = vd_choose(apart > vd_set(0), vd_set((double)box->high[f]),
-                                  vd_set((double)box->low[f]));
-            vd term = apart * (z + b - corner - corner);
-            gap += term;
-            size += vd_choose(term < vd_set(0), -term, term);
-        }
-        for (int i = 0; i < 8; i++)
-            distance[i] = sqrt(squared[c + i]);
-        gap -= vd_set(1e-13) * size;
-        *(vd *)sure = gap;
-        *(vd *)far = gap / ((distance + vd_set(nearest + diameter)) * vd_set(1 + 1e-9));
-        for (int32_t i = 0; i < 8 && c + i < box->count; i++) {
-            if (c + i != best && sure[i] > 0.5) {
-                margin = far[i] < margin ? far[i] : margin;
-                continue;
-            }
-            kept[left++] = c + i;
-            if (c + i != best && squared[c + i] < second)
-                second = squared[c + i];
-        }
-    }
-    box->margin = margin;
-    box->near_sum = (nearest + sqrt(second) + diameter) * (1 + 1e-9);
-    return left;
-}
+#include "cluster/kernel_boxes.h"
 
 static void distances_of_points(const float *x, int64_t stride, int64_t n, int32_t d,
                                 const int32_t *c, int64_t *restrict distances)
@@ -510,7 +430,9 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .margins = margins_of_points,
                               .on_grid = values_on_grid,
                               .hash_keys = random_of_keys,
-                              .prune = prune_box,
+                              .expired = boxes_expired,
+                              .prune = boxes_prune,
+                              .scan = leaves_scan,
                               .translate = translate_labels,
                               .cells = cells_of_values,
                               .curve = curve_keys,

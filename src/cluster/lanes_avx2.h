@@ -119,3 +119,28 @@ LANE float vf_lowest(vf a)
     __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)));
 }
+LANE vf vf_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+LANE vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+LANE vm vf_less(vf a, vf b)
+{
+    return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+LANE vi vi_where(vm where, vi a, vi b)
+{
+    return _mm256_blendv_epi8(b, a, where);
+}
+LANE uint32_t vm_bits(vm a)
+{
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(a));
+}
+LANE void vi_store_u8(uint8_t *to, vi a)
+{
+    __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(words, words));
+}

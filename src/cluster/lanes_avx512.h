@@ -106,3 +106,27 @@ LANE float vf_lowest(vf a)
 {
     return _mm512_reduce_min_ps(a);
 }
+LANE vf vf_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+LANE vf vf_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+LANE vm vf_less(vf a, vf b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+LANE vi vi_where(vm where, vi a, vi b)
+{
+    return _mm512_mask_blend_epi32(where, b, a);
+}
+LANE uint32_t vm_bits(vm a)
+{
+    return a;
+}
+LANE void vi_store_u8(uint8_t *to, vi a)
+{
+    _mm_store_si128((__m128i *)to, _mm512_cvtepi32_epi8(a));
+}

@@ -123,3 +123,28 @@ LANE float vf_lowest(vf a)
     float low = a[0] < a[1] ? a[0] : a[1], high = a[2] < a[3] ? a[2] : a[3];
     return low < high ? low : high;
 }
+LANE vf vf_add(vf a, vf b)
+{
+    return a + b;
+}
+LANE vf vf_div(vf a, vf b)
+{
+    return a / b;
+}
+LANE vm vf_less(vf a, vf b)
+{
+    return a < b;
+}
+LANE vi vi_where(vm where, vi a, vi b)
+{
+    return (a & where) | (b & ~where);
+}
+LANE uint32_t vm_bits(vm a)
+{
+    return (uint32_t)((a[0] & 1) | (a[1] & 2) | (a[2] & 4) | (a[3] & 8));
+}
+LANE void vi_store_u8(uint8_t *to, vi a)
+{
+    for (int i = 0; i < LANES; i++)
+        to[i] = (uint8_t)a[i];
+}

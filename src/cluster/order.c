@@ -4,6 +4,7 @@
  * enough. */
 #include "cluster/order.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,114 +102,146 @@ done:
     return rc;
 }
 
+static void copy_leaf(const strata_problem *p, strata_order *o, int64_t leaf)
+{
+    const int64_t first = leaf * STRATA_LEAF, points = strata_order_points(o, 0, leaf);
+    float *to = o->x + first * p->d;
+    for (int32_t f = 0; f < p->d; f++, to += STRATA_LEAF) {
+        const float *from = p->x + f * p->stride;
+        for (int64_t i = 0; i < points; i++) {
+            if (first + i + AHEAD < p->n_local)
+                __builtin_prefetch(from + o->row[first + i + AHEAD]);
+            to[i] = from[o->row[first + i]];
+        }
+        for (int64_t i = points; i < STRATA_LEAF; i++)
+            to[i] = to[points - 1];
+    }
+}
+
 static strata_status copy_points(const strata_problem *p, strata_order *o)
 {
     strata_status rc = STRATA_OK;
-    float *x = NULL;
-    int64_t *weights = NULL;
-    o->view = *p;
-    o->view.order = NULL;
-    o->view.key64 = NULL;
-    o->view.radius = NULL;
-    o->view.x = NULL;
-    o->view.weights = NULL;
-    o->view.stride = (p->n_local + STRATA_LEAF - 1) / STRATA_LEAF * STRATA_LEAF;
-    STRATA_TRY(strata_alloc(p->ctx, o->view.stride * p->d, sizeof *x, &x));
-    o->view.x = x;
-    for (int32_t f = 0; f < p->d; f++) {
-        const float *from = p->x + f * p->stride;
-        float *to = x + f * o->view.stride;
-        for (int64_t i = 0; i < p->n_local; i++) {
-            if (i + AHEAD < p->n_local)
-                __builtin_prefetch(from + o->row[i + AHEAD]);
-            to[i] = from[o->row[i]];
-        }
-        for (int64_t i = p->n_local; i < o->view.stride; i++)
-            to[i] = 0;
-    }
+    STRATA_TRY(strata_alloc(p->ctx, o->nodes[0] * p->d * STRATA_LEAF, sizeof *o->x, &o->x));
+    for (int64_t leaf = 0; leaf < o->nodes[0]; leaf++)
+        copy_leaf(p, o, leaf);
     if (!p->weights)
         return STRATA_OK;
-    STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *weights, &weights));
-    o->view.weights = weights;
+    STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *o->weights, &o->weights));
+    o->view.weights = o->weights;
     for (int64_t i = 0; i < p->n_local; i++)
-        weights[i] = p->weights[o->row[i]];
+        o->weights[i] = p->weights[o->row[i]];
 done:
     return rc;
 }
 
-static void measure_leaf(strata_order *o, int64_t leaf)
+/* ---- the tree ---------------------------------------------------------------------------------- */
+
+/* One of sixteen boxes from bounds [d] relative to the origin, see boxes.h. Their differences are
+ * exact in double; what is rounded goes up. */
+static void set_box(float *box, int32_t d, int lane, const double *low, const double *high)
 {
-    const strata_problem *v = &o->view;
-    const int32_t d = v->d;
-    int64_t first = leaf * STRATA_LEAF, points = strata_order_points(o, 0, leaf);
-    double reach = 0;
-    int64_t *sums = o->sums + leaf * (d + 1);
+    double norm = 0, half = 0;
+    box += lane;
     for (int32_t f = 0; f < d; f++) {
-        const float *row = v->x + f * v->stride + first;
-        float low = row[0], high = row[0];
-        int64_t sum = 0;
-        for (int64_t i = 0; i < points; i++) {
-            low = row[i] < low ? row[i] : low;
-            high = row[i] > high ? row[i] : high;
-        }
-        for (int64_t i = 0; i < points; i++)
-            sum += strata_problem_weight(v, first + i) * (int64_t)row[i];
-        o->low[leaf * d + f] = low;
-        o->high[leaf * d + f] = high;
-        sums[f] = sum;
-        double below = (double)v->origin[f] - (double)low,
-               above = (double)high - (double)v->origin[f];
-        double farther = below > above ? below : above;
-        reach += farther * farther;
+        const float middle = (float)((low[f] + high[f]) / 2);
+        const double above = high[f] - (double)middle, below = (double)middle - low[f];
+        const float width = (float)((above > below ? above : below) * (1 + 1e-6));
+        box[f * STRATA_BOXES] = middle;
+        box[(d + f) * STRATA_BOXES] = width;
+        norm += (double)middle * (double)middle;
+        half += (double)width * (double)width;
     }
-    sums[d] = points;
-    if (v->weights)
-        for (int64_t i = sums[d] = 0; i < points; i++)
-            sums[d] += v->weights[first + i];
-    o->radius[leaf] = (float)(__builtin_sqrt(reach) * (1 + 1e-6));
+    box += 2 * d * STRATA_BOXES;
+    box[0] = (float)(norm * (1 + 1e-6));
+    box[STRATA_BOXES] = (float)(2 * sqrt(half) * (1 + 1e-6));
+    box[2 * STRATA_BOXES] = (float)((sqrt(norm) + sqrt(half)) * (1 + 1e-6));
 }
 
-static void measure_node(strata_order *o, int32_t level, int64_t node)
+static void measure_leaf(strata_order *o, int64_t leaf, double *low, double *high)
 {
     const int32_t d = o->view.d;
-    const int64_t below = o->base[level - 1] + node * STRATA_FANOUT;
-    const int64_t self = o->base[level] + node, end = o->base[level - 1] + o->nodes[level - 1];
-    const int64_t last = below + STRATA_FANOUT < end ? below + STRATA_FANOUT : end;
-    for (int32_t f = 0; f <= d; f++)
-        o->sums[self * (d + 1) + f] = 0;
-    for (int64_t child = below; child < last; child++) {
-        for (int32_t f = 0; f <= d; f++)
-            o->sums[self * (d + 1) + f] += o->sums[child * (d + 1) + f];
-        for (int32_t f = 0; f < d; f++) {
-            float low = o->low[child * d + f], high = o->high[child * d + f];
-            float *to_low = &o->low[self * d + f], *to_high = &o->high[self * d + f];
-            *to_low = child == below || low < *to_low ? low : *to_low;
-            *to_high = child == below || high > *to_high ? high : *to_high;
+    const int64_t first = leaf * STRATA_LEAF, points = strata_order_points(o, 0, leaf);
+    int64_t *sums = o->sums + leaf * (d + 1);
+    for (int32_t f = 0; f < d; f++) {
+        const float *row = o->x + first * d + f * STRATA_LEAF;
+        float least = row[0], most = row[0];
+        int32_t sum = 0; /* 64 values below 2^24 */
+        for (int64_t i = 0; i < STRATA_LEAF; i++) {
+            least = row[i] < least ? row[i] : least;
+            most = row[i] > most ? row[i] : most;
         }
+        low[f] = (double)least - (double)o->view.origin[f];
+        high[f] = (double)most - (double)o->view.origin[f];
+        sums[f] = 0;
+        if (o->weights)
+            for (int64_t i = 0; i < points; i++)
+                sums[f] += o->weights[first + i] * (int64_t)row[i];
+        for (int64_t i = 0; i < points && !o->weights; i++)
+            sum += (int32_t)row[i];
+        sums[f] += sum;
+    }
+    sums[d] = o->weights ? 0 : points;
+    for (int64_t i = 0; i < points && o->weights; i++)
+        sums[d] += o->weights[first + i];
+    set_box(o->boxes + leaf / STRATA_BOXES * strata_boxes_floats(d), d, (int)(leaf % STRATA_BOXES),
+            low, high);
+}
+
+/* Node i of a level from the group below it; bounds [nodes, d] of both levels. */
+static void measure_node(strata_order *o, int32_t level, int64_t node, double *bounds[2])
+{
+    const int32_t d = o->view.d;
+    const int64_t below = o->base[level - 1] * STRATA_BOXES, first = node * STRATA_BOXES;
+    const int64_t self = o->base[level] * STRATA_BOXES + node;
+    int64_t end = first + STRATA_BOXES;
+    end = end < o->nodes[level - 1] ? end : o->nodes[level - 1];
+    for (int32_t f = 0; f <= d; f++) {
+        o->sums[self * (d + 1) + f] = 0;
+        for (int64_t child = first; child < end; child++)
+            o->sums[self * (d + 1) + f] += o->sums[(below + child) * (d + 1) + f];
+    }
+    for (int32_t f = 0; f < d; f++) {
+        double low = bounds[0][first * d + f], high = bounds[1][first * d + f];
+        for (int64_t child = first; child < end; child++) {
+            low = bounds[0][child * d + f] < low ? bounds[0][child * d + f] : low;
+            high = bounds[1][child * d + f] > high ? bounds[1][child * d + f] : high;
+        }
+        bounds[0][node * d + f] = low; /* no later node reads from there */
+        bounds[1][node * d + f] = high;
+    }
+    set_box(o->boxes + self / STRATA_BOXES * strata_boxes_floats(d), d, (int)(self % STRATA_BOXES),
+            bounds[0] + node * d, bounds[1] + node * d);
+}
+
+static void plan_levels(strata_order *o)
+{
+    int64_t nodes = (o->view.n_local + STRATA_LEAF - 1) / STRATA_LEAF;
+    for (;; nodes = (nodes + STRATA_BOXES - 1) / STRATA_BOXES) {
+        o->nodes[o->levels] = nodes;
+        o->base[o->levels++] = o->groups;
+        o->groups += (nodes + STRATA_BOXES - 1) / STRATA_BOXES;
+        if (nodes <= STRATA_BOXES)
+            break;
     }
 }
 
-static strata_status build_tree(const strata_problem *p, strata_order *o)
+static strata_status build_tree(strata_context *ctx, strata_order *o)
 {
     strata_status rc = STRATA_OK;
-    int64_t nodes = (p->n_local + STRATA_LEAF - 1) / STRATA_LEAF;
-    for (;; nodes = (nodes + STRATA_FANOUT - 1) / STRATA_FANOUT) {
-        o->nodes[o->levels] = nodes;
-        o->base[o->levels++] = o->total;
-        o->total += nodes;
-        if (nodes <= STRATA_FANOUT)
-            break;
-    }
-    STRATA_TRY(strata_alloc(p->ctx, o->total * p->d, sizeof *o->low, &o->low));
-    STRATA_TRY(strata_alloc(p->ctx, o->total * p->d, sizeof *o->high, &o->high));
-    STRATA_TRY(strata_alloc(p->ctx, o->total * (p->d + 1), sizeof *o->sums, &o->sums));
-    STRATA_TRY(strata_alloc(p->ctx, o->nodes[0], sizeof *o->radius, &o->radius));
+    const int32_t d = o->view.d;
+    double *bounds[2] = {NULL, NULL};
+    STRATA_TRY(strata_calloc(ctx, o->groups * strata_boxes_floats(d), sizeof *o->boxes, &o->boxes));
+    STRATA_TRY(strata_calloc(ctx, o->groups * STRATA_BOXES * (d + 1), sizeof *o->sums, &o->sums));
+    for (int side = 0; side < 2; side++)
+        STRATA_TRY(strata_alloc(ctx, o->nodes[0] * d, sizeof *bounds[side], &bounds[side]));
     for (int64_t leaf = 0; leaf < o->nodes[0]; leaf++)
-        measure_leaf(o, leaf);
+        measure_leaf(o, leaf, bounds[0] + leaf * d, bounds[1] + leaf * d);
     for (int32_t level = 1; level < o->levels; level++)
         for (int64_t node = 0; node < o->nodes[level]; node++)
-            measure_node(o, level, node);
+            measure_node(o, level, node, bounds);
 done:
+    strata_free(&bounds[0]);
+    strata_free(&bounds[1]);
     return rc;
 }
 
@@ -227,9 +260,16 @@ strata_status strata_order_get(const strata_problem *problem, const strata_order
             "the space order holds up to 2^32 points a rank, not %lld; use more ranks or the "
             "variant lloyd",
             (long long)problem->n_local);
+    o->view = *problem;
+    o->view.order = NULL;
+    o->view.key64 = NULL;
+    o->view.radius = NULL;
+    o->view.x = NULL;
+    o->view.weights = NULL;
+    plan_levels(o);
     STRATA_TRY(sort_rows(problem, o));
     STRATA_TRY(copy_points(problem, o));
-    STRATA_TRY(build_tree(problem, o));
+    STRATA_TRY(build_tree(problem->ctx, o));
     *problem->order = o;
     *out = o;
     o = NULL;
@@ -243,13 +283,10 @@ void strata_order_destroy(strata_order **order)
     strata_order *o = *order;
     if (!o)
         return;
-    void *x = (void *)(uintptr_t)o->view.x, *weights = (void *)(uintptr_t)o->view.weights;
-    strata_free(&x);
-    strata_free(&weights);
+    strata_free(&o->x);
+    strata_free(&o->weights);
     strata_free(&o->row);
-    strata_free(&o->low);
-    strata_free(&o->high);
+    strata_free(&o->boxes);
     strata_free(&o->sums);
-    strata_free(&o->radius);
     strata_free(order);
 }

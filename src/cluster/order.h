@@ -5,42 +5,43 @@
 
 #include "cluster/problem.h"
 
-enum {
-    STRATA_LEAF = 256, /* points of a leaf; a multiple of STRATA_BLOCK */
-    STRATA_FANOUT = 8, /* nodes under one node */
-    STRATA_LEVELS = 16 /* 256 * 8^11 > 2^40 points */
-};
+enum { STRATA_LEVELS = 12 /* 64 * 16^9 > 2^40 points */ };
 
+/* Place i of the order is point i % STRATA_LEAF of leaf i / STRATA_LEAF; its feature f stands at
+ * x[(leaf d + f) STRATA_LEAF + i % STRATA_LEAF]. The last leaf is filled up with copies of its last
+ * point. Nodes come in groups of STRATA_BOXES, those under one node; group g of level l is the
+ * (base[l] + g)th of all, and the places of a group's last nodes may be empty. */
 typedef struct strata_order {
-    strata_problem view; /* the problem with its rows in this order; x and weights owned */
+    strata_problem view; /* the problem; its x belongs to nobody */
+    float *x;            /* [leaves, d, STRATA_LEAF]; owned */
+    int64_t *weights;    /* [n_local] NULL = 1 each; owned */
     uint32_t *row;       /* [n_local] which row of the problem stands here; owned */
-    int32_t levels;      /* level 0: leaves; the highest has at most STRATA_FANOUT nodes */
-    int64_t nodes[STRATA_LEVELS];
-    int64_t base[STRATA_LEVELS]; /* where a level's nodes begin in the arrays below */
-    int64_t total;
-    float *low, *high; /* [total, d] boxes; owned */
-    int64_t *sums;     /* [total, d + 1] weighted sums and weight; owned */
-    float *radius;     /* [leaves] upper bound of |x - origin|; owned */
+    int32_t levels;      /* level 0: leaves; the highest is one group */
+    int64_t nodes[STRATA_LEVELS], base[STRATA_LEVELS];
+    int64_t groups; /* of all levels */
+    float *boxes;   /* [groups] strata_boxes_floats; owned */
+    int64_t *sums;  /* [groups, STRATA_BOXES, d + 1] weighted sums and weight; owned */
 } strata_order;
 
 /* Not collective. The order of a problem's local points; kept in the problem until its release.
- * 4 d + 4 bytes a point (12 d + 8 more in each 256 of them). O(n). */
+ * 4 d + 4 bytes a point, 16 d + 20 more in each 60 of them, and 8 while it is made. O(n). */
 strata_status strata_order_get(const strata_problem *problem,
                                const strata_order **out) STRATA_MUST_USE;
 void strata_order_destroy(strata_order **order);
 
-/* Points of node i of a level, and the first of them. */
-static inline int64_t strata_order_first(int32_t level, int64_t node)
+static inline const float *strata_order_boxes(const strata_order *o, int32_t level, int64_t group)
 {
-    for (; level > 0; level--)
-        node *= STRATA_FANOUT;
-    return node * STRATA_LEAF;
+    return o->boxes + (o->base[level] + group) * strata_boxes_floats(o->view.d);
 }
 
+/* Points of node i of a level. */
 static inline int64_t strata_order_points(const strata_order *o, int32_t level, int64_t node)
 {
-    int64_t first = strata_order_first(level, node), end = strata_order_first(level, node + 1);
-    return (end < o->view.n_local ? end : o->view.n_local) - first;
+    int64_t each = STRATA_LEAF;
+    for (; level > 0; level--)
+        each *= STRATA_BOXES;
+    int64_t left = o->view.n_local - node * each;
+    return left < each ? left : each;
 }
 
 #endif

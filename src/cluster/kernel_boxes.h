@@ -1,0 +1,191 @@
+/* kernel_boxes.h: sixteen boxes of points at a time, a lane is a box; and the points of leaves,
+ * a lane is a point. Part of kernel_body.h. The proofs are in boxes.h. */
+
+/* Which of sixteen nodes must be looked at: bit l set where not drift[owner] < safe. left[l]:
+ * how much drift is left. */
+static uint32_t boxes_expired(const float *safe, const uint16_t *owner, const float *drift,
+                              float *restrict left)
+{
+    uint32_t expired = 0;
+    UNROLL for (int l = 0; l < STRATA_BOXES; l++)
+        left[l] = safe[l] - drift[owner[l]];
+    UNROLL for (int l = 0; l < STRATA_BOXES; l += LANES)
+        expired |= vm_bits(vf_less(vf_set(0), vf_load(left + l))) << l;
+    return ~expired & 0xffffu;
+}
+
+/* LANES boxes from lane at on; D = 0: any number of features. */
+LANE void prune_boxes(const int D, strata_boxes *b, int at)
+{
+    const int32_t d = D > 0 ? D : b->d, step = d + 1;
+    const float *middle = b->box + at, *half = middle + d * STRATA_BOXES;
+    const float *norm = half + d * STRATA_BOXES;
+    _Alignas(64) float value[STRATA_K_MAX * LANES], near[STRATA_D_MAX * LANES];
+    vf place[6]; /* of the nearest; in near with any number of features */
+    vf best = vf_set(3e38f), second = best;
+    vi which = vi_set(0), index = vi_set(0);
+    for (int32_t q = 0; q < b->count; q++) {
+        const float *z = b->z + (int64_t)q * step;
+        vf s = vf_set(z[d]);
+        for (int32_t f = 0; f < d; f++)
+            s = vf_mulsub(vf_load(middle + f * STRATA_BOXES), vf_set(z[f]), s);
+        vf_store(value + q * LANES, s);
+        const vm nearer = vf_less(s, best);
+        second = vf_min(second, vf_max(best, s));
+        best = vf_min(best, s);
+        which = vi_where(nearer, index, which);
+        for (int32_t f = 0; f < D; f++)
+            place[f] = q == 0 ? vf_set(z[f]) : vf_where(nearer, vf_set(z[f]), place[f]);
+        for (int32_t f = 0; f < d && D == 0; f++)
+            vf_store(near + f * LANES, q == 0 ? vf_set(z[f])
+                                              : vf_where(nearer, vf_set(z[f]), vf_load(near + f * LANES)));
+        index = vi_add(index, vi_set(1));
+    }
+    const vf zero = vf_set(0), two = vf_set(2), squared = vf_load(norm);
+    const vf diameter = vf_load(norm + STRATA_BOXES);
+    const vf doubt =
+        vf_muladd(vf_set(b->slope), vf_load(norm + 2 * STRATA_BOXES), vf_set(b->offset));
+    const vf nearest = vf_sqrt(vf_max(zero, vf_muladd(two, vf_add(best, doubt), squared)));
+    const vf runner = vf_sqrt(vf_max(zero, vf_muladd(two, vf_add(second, doubt), squared)));
+    const vf beside = vf_add(nearest, diameter);
+    vf margin = vf_set(3e38f);
+    index = vi_set(0);
+    for (int32_t q = 0; q < b->count; q++) {
+        const float *z = b->z + (int64_t)q * step;
+        const vf s = vf_load(value + q * LANES);
+        vf spread = doubt;
+        for (int32_t f = 0; f < d; f++)
+            spread = vf_muladd(vf_abs(vf_sub(vf_set(z[f]), D > 0 ? place[f] : vf_load(near + f * LANES))),
+                               vf_load(half + f * STRATA_BOXES), spread);
+        const vf gap = vf_sub(vf_sub(s, best), spread);
+        const vm dropped = vf_less(zero, gap);
+        const vf away = vf_sqrt(vf_max(zero, vf_muladd(two, vf_add(s, doubt), squared)));
+        const vf lead = vf_div(vf_add(gap, gap), vf_add(away, beside));
+        margin = vf_where(dropped, vf_min(margin, lead), margin);
+        const uint32_t others = ~(vm_bits(dropped) | vm_bits(vi_equal(index, which)));
+        b->others[q] = (uint16_t)(b->others[q] | (others & ((1u << LANES) - 1)) << at);
+        index = vi_add(index, vi_set(1));
+    }
+    vi_store_u8(b->nearest + at, which);
+    vf_store(b->margin + at, vf_sub(margin, vf_mulsub(margin, vf_set(0.9999f), margin)));
+    vf_store(b->near_sum + at, vf_muladd(vf_add(vf_add(nearest, runner), diameter), vf_set(1e-4f),
+                                         vf_add(vf_add(nearest, runner), diameter)));
+}
+
+#define EACH_D(CALL)                                                                               \
+    case 1:                                                                                        \
+        CALL(1);                                                                                   \
+        break;                                                                                     \
+    case 2:                                                                                        \
+        CALL(2);                                                                                   \
+        break;                                                                                     \
+    case 3:                                                                                        \
+        CALL(3);                                                                                   \
+        break;                                                                                     \
+    case 4:                                                                                        \
+        CALL(4);                                                                                   \
+        break;                                                                                     \
+    case 5:                                                                                        \
+        CALL(5);                                                                                   \
+        break;                                                                                     \
+    case 6:                                                                                        \
+        CALL(6);                                                                                   \
+        break;                                                                                     \
+    default:                                                                                       \
+        CALL(0);                                                                                   \
+        break;
+
+static void boxes_prune(strata_boxes *boxes)
+{
+    memset(boxes->others, 0, (size_t)boxes->count * sizeof *boxes->others);
+    for (int at = 0; at < STRATA_BOXES; at += LANES)
+        switch (boxes->d) {
+#define CALL(D) prune_boxes(D, boxes, at)
+            EACH_D(CALL)
+#undef CALL
+        }
+}
+
+/* Labels the points of one leaf among the centroids q [count]; returns which are in doubt. */
+LANE uint64_t scan_leaf(const int D, const strata_leaves *s, int l, const int32_t *who, int32_t count,
+                        float *gap)
+{
+    const int32_t d = D > 0 ? D : s->d, step = d + 1;
+    const float *x = s->x + (int64_t)l * d * STRATA_LEAF;
+    const vf slack = vf_set(s->slope * s->reach[l] + s->offset);
+    vf least = vf_set(3e38f);
+    uint64_t unsure = 0;
+    for (int at = 0; at < STRATA_LEAF; at += LANES) {
+        vf best = vf_set(3e38f), second = best, point[6];
+        vi label = vi_set(0);
+        for (int32_t f = 0; f < D; f++)
+            point[f] = vf_sub(vf_load(x + f * STRATA_LEAF + at), vf_set(s->origin[f]));
+        for (int32_t c = 0; c < count; c++) {
+            const float *z = s->z + (int64_t)who[c] * step;
+            vf value = vf_set(z[d]);
+            for (int32_t f = 0; f < d; f++)
+                value = vf_mulsub(D > 0 ? point[f]
+                                        : vf_sub(vf_load(x + f * STRATA_LEAF + at),
+                                                 vf_set(s->origin[f])),
+                                  vf_set(z[f]), value);
+            label = vi_where(vf_less(value, best), vi_set(s->label[who[c]]), label);
+            second = vf_min(second, vf_max(best, value));
+            best = vf_min(best, value);
+        }
+        vi_store_u8(s->found + l * STRATA_LEAF + at, label);
+        vf apart = vf_sub(second, best);
+        least = vf_min(least, apart);
+        unsure |= vf_unsure(apart, slack) << at;
+    }
+    *gap = vf_lowest(vf_sub(least, slack));
+    return unsure;
+}
+
+/* Adds the features of the points labelled label to sums [d], their number to sums[d]. */
+LANE void sum_label(const int D, const float *x, const uint8_t *found, int32_t label, int32_t any_d,
+                    int64_t *sums)
+{
+    const int32_t d = D > 0 ? D : any_d;
+    int32_t count = 0;
+    for (int at = 0; at < STRATA_LEAF; at += LANES)
+        count += __builtin_popcount(vm_bits(vi_equal(vi_load_u8(found + at), vi_set(label))));
+    for (int32_t f = 0; f < d; f++) {
+        vi sum = vi_set(0);
+        for (int at = 0; at < STRATA_LEAF; at += LANES)
+            sum = vi_add_where(sum, vi_equal(vi_load_u8(found + at), vi_set(label)),
+                               vi_from_f(vf_load(x + f * STRATA_LEAF + at)));
+        sums[f] += vi_total(sum);
+    }
+    sums[d] += count;
+}
+
+LANE void scan_leaves(const int D, strata_leaves *s, uint32_t lanes)
+{
+    for (; lanes != 0; lanes &= lanes - 1) {
+        const int l = __builtin_ctz(lanes);
+        int32_t who[STRATA_K_MAX + 1], count = 1;
+        who[0] = s->nearest[l];
+        for (int32_t q = 0; q < s->count; q++) {
+            who[count] = q;
+            count += s->others[q] >> l & 1;
+        }
+        s->scanned += count;
+        s->unsure[l] = scan_leaf(D, s, l, who, count, &s->gap[l]);
+        if (!s->sums)
+            s->changed[l] =
+                differ64(s->labels + l * STRATA_LEAF, s->found + l * STRATA_LEAF);
+        else if (s->unsure[l] == 0)
+            for (int32_t c = 0; c < count; c++)
+                sum_label(D, s->x + (int64_t)l * s->d * STRATA_LEAF, s->found + l * STRATA_LEAF,
+                          s->label[who[c]], s->d, s->sums + (int64_t)s->label[who[c]] * (s->d + 1));
+    }
+}
+
+static void leaves_scan(strata_leaves *leaves, uint32_t lanes)
+{
+    switch (leaves->d) {
+#define CALL(D) scan_leaves(D, leaves, lanes)
+        EACH_D(CALL)
+#undef CALL
+    }
+}
