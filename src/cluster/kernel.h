@@ -127,6 +127,8 @@ typedef struct strata_kernel {
     /* bits[i] = strata_random_bits(seed, purpose, keys[i], round), with counter =
      * strata_kernel_counter(purpose, round) */
     void (*hash_keys)(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n, uint64_t *bits);
+    /* hash[i] of row i; equal rows have equal ones, the upper bits are the best; n <= STRATA_TILE */
+    void (*hash_rows)(const float *x, int64_t stride, int64_t n, int32_t d, uint64_t *hash);
     /* Which of sixteen nodes must be looked at: bit l set unless drift[owner[l]] < safe[l]. left[l] =
      * safe[l] - drift[owner[l]] */
     uint32_t (*expired)(const float *safe, const uint16_t *owner, const float *drift, float *left);

@@ -419,6 +419,21 @@ static void decide_scores(const strata_screen *s, const float *scores, int64_t s
     }
 }
 
+static void hash_of_rows(const float *x, int64_t stride, int64_t n, int32_t d,
+                         uint64_t *restrict hash)
+{
+    for (int64_t i = 0; i < n; i++)
+        hash[i] = 0;
+    for (int32_t f = 0; f < d; f++)
+        for (int64_t i = 0; i < n; i++) {
+            uint64_t h = hash[i] ^ (uint32_t)(int32_t)x[f * stride + i];
+            h *= UINT64_C(0x9e3779b97f4a7c15);
+            hash[i] = h ^ (h >> 29);
+        }
+    for (int64_t i = 0; i < n; i++)
+        hash[i] *= UINT64_C(0xbf58476d1ce4e5b9);
+}
+
 #include "cluster/kernel_bounds.h"
 
 const strata_kernel KERNEL = {.name = KERNEL_NAME,
@@ -430,6 +445,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .margins = margins_of_points,
                               .on_grid = values_on_grid,
                               .hash_keys = random_of_keys,
+                              .hash_rows = hash_of_rows,
                               .expired = boxes_expired,
                               .prune = boxes_prune,
                               .scan = leaves_scan,

@@ -1,4 +1,4 @@
-#include "cluster/problem.h"
+#include "cluster/distinct.h"
 #include "cluster/order.h"
 
 #include <math.h>
@@ -102,6 +102,60 @@ static strata_status add_over_ranks(strata_problem *p, __int128 squares)
     return rc;
 }
 
+/* Collective. How many distinct rows there are, each rank by itself, so that the variant merge knows
+ * what it would gain: from 4096 rows a rank; where at least a tenth of the rows seem to have equals, from
+ * 65536 again, as a small sample misses equals. Continuous data never comes to the second look. */
+static strata_status estimate_distinct(strata_problem *p)
+{
+    strata_status rc = STRATA_OK;
+    for (int64_t limit = 4096; limit <= 65536; limit *= 16) {
+        int64_t about = 0;
+        STRATA_AGREE(p->ctx, strata_distinct_estimate(p, limit, &about));
+        STRATA_TRY(strata_par_allreduce_i64(p->ctx, &about, 1, STRATA_SUM));
+        p->distinct_about = about;
+        if (about > p->n_global / 10 * 9)
+            break;
+    }
+done:
+    return rc;
+}
+
+/* Not collective. What hangs on the points alone. */
+static strata_status prepare(strata_problem *p)
+{
+    strata_status rc = STRATA_OK;
+    p->n_tiles = (p->n_local + STRATA_TILE - 1) / STRATA_TILE;
+    STRATA_TRY(strata_alloc(p->ctx, p->n_tiles, sizeof *p->radius, &p->radius));
+    STRATA_TRY(strata_calloc(p->ctx, 1, sizeof *p->order, &p->order));
+    STRATA_TRY(strata_calloc(p->ctx, 1, sizeof *p->distinct, &p->distinct));
+    find_origin(p);
+done:
+    return rc;
+}
+
+strata_status strata_problem_view(const strata_problem *problem, int64_t n, int64_t stride,
+                                  const float *x, const int64_t *weights, strata_problem *out)
+{
+    strata_status rc = STRATA_OK;
+    __int128 squares = 0;
+    strata_problem view = {.ctx = problem->ctx,
+                           .n_local = n,
+                           .n_global = n,
+                           .d = problem->d,
+                           .stride = stride,
+                           .x = x,
+                           .weights = weights,
+                           .step_exponent = problem->step_exponent,
+                           .kernel = problem->kernel};
+    STRATA_TRY(prepare(&view));
+    STRATA_TRY(survey(&view, &squares));
+    *out = view;
+    view = (strata_problem){0};
+done:
+    strata_problem_release(&view);
+    return rc;
+}
+
 strata_status strata_problem_init(strata_context *ctx, const strata_points *points,
                                   const int64_t *weights, const char *kernel, strata_problem *out)
 {
@@ -117,18 +171,13 @@ strata_status strata_problem_init(strata_context *ctx, const strata_points *poin
                         .kernel = strata_kernel_find(kernel)};
     STRATA_AGREE(ctx, check_points(ctx, points, p.kernel, kernel));
     STRATA_TRY(strata_par_exscan_i64(ctx, p.n_local, &p.first_row, &p.n_global));
-    p.n_tiles = (p.n_local + STRATA_TILE - 1) / STRATA_TILE;
-    strata_status local = strata_alloc(ctx, p.n_tiles, sizeof *p.radius, &p.radius);
-    if (local == STRATA_OK)
-        local = strata_calloc(ctx, 1, sizeof *p.order, &p.order);
-    STRATA_AGREE(ctx, local);
-    find_origin(&p);
+    STRATA_AGREE(ctx, prepare(&p));
     __int128 squares = 0;
     STRATA_AGREE(ctx, survey(&p, &squares));
     STRATA_TRY(add_over_ranks(&p, squares));
+    STRATA_TRY(estimate_distinct(&p));
     *out = p;
-    p.radius = NULL;
-    p.order = NULL;
+    p = (strata_problem){0};
 done:
     strata_problem_release(&p);
     return rc;
@@ -140,4 +189,7 @@ void strata_problem_release(strata_problem *problem)
     if (problem->order)
         strata_order_destroy(problem->order);
     strata_free(&problem->order);
+    if (problem->distinct)
+        strata_distinct_destroy(problem->distinct);
+    strata_free(&problem->distinct);
 }

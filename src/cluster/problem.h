@@ -23,6 +23,8 @@ typedef struct strata_problem {
     float origin[STRATA_D_MAX];  /* this rank's; only screens use it */
     float *radius;               /* [n_tiles] upper bound of |x - origin|; owned */
     struct strata_order **order; /* space order, made on first use and shared; owned */
+    struct strata_distinct **distinct; /* equal rows as one, likewise; owned */
+    int64_t distinct_about;            /* of all ranks together, each by itself: see problem.c */
     __int128 squares;            /* global sum of weight |x|^2 */
     int64_t weight_global;       /* sum of weights */
 } strata_problem;
@@ -32,6 +34,12 @@ strata_status strata_problem_init(strata_context *ctx, const strata_points *poin
                                   const int64_t *weights, const char *kernel,
                                   strata_problem *out) STRATA_MUST_USE;
 void strata_problem_release(strata_problem *problem);
+
+/* Not collective. n points x [d, stride] made from those of a problem, for variants that work on other
+ * points than its own; it knows this rank only. x and weights are borrowed. */
+strata_status strata_problem_view(const strata_problem *problem, int64_t n, int64_t stride,
+                                  const float *x, const int64_t *weights,
+                                  strata_problem *out) STRATA_MUST_USE;
 
 static inline int64_t strata_problem_weight(const strata_problem *p, int64_t i)
 {
@@ -138,10 +146,15 @@ typedef struct strata_variant_ops {
 } strata_variant_ops;
 
 extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter, strata_variant_hamerly,
-    strata_variant_gemm, strata_variant_yinyang, strata_variant_elkan;
+    strata_variant_gemm, strata_variant_yinyang, strata_variant_elkan,
+    strata_variant_merge;
 
 /* The operations of an exact variant by name; NULL when there is none. */
 const strata_variant_ops *strata_variant_find(const char *name);
+
+/* The variant for points that another one made of the rows: lloyd or filter, by the cost model. Not
+ * collective: ranks may choose differently. */
+const strata_variant_ops *strata_variant_inner(const strata_problem *view, int32_t k);
 
 /* The variant that options ask for, or the one that auto prefers; reason says why, or that it
  * runs outside its regime. Not collective; the same on every rank, as it looks at global numbers

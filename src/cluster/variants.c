@@ -7,7 +7,8 @@
 
 static const strata_variant_ops *const table[] = {&strata_variant_lloyd, &strata_variant_filter,
                                                   &strata_variant_hamerly, &strata_variant_gemm,
-                                                  &strata_variant_yinyang, &strata_variant_elkan};
+                                                  &strata_variant_yinyang, &strata_variant_elkan,
+                                                  &strata_variant_merge};
 enum { VARIANTS = sizeof table / sizeof table[0] };
 
 int32_t strata_cluster_variant_count(void)
@@ -40,8 +41,12 @@ const strata_variant_ops *strata_variant_find(const char *name)
  *   lloyd    an iteration: 0.01 k (d + 4), but not below the memory's (4 d + 1) / 25
  *   filter   the order, once: 14 + 3 d; an iteration: lloyd's times the share below at 2 10^6 points a
  *            rank, growing as boxes do with fewer points, n^(-1/d); with d > 6 boxes own too little
- * Iterations: 20 a restart, unless max_iterations is less. Where the order is there already (a sweep
- * over k) it costs nothing. The choice is about time only: every variant it may take is exact. */
+ *   merge    finding equal rows, once: 3 + 1.2 d, and 50 + 7 d a distinct row; the rows' labels, once a
+ *            restart: 1; an iteration: twice that of lloyd on the distinct rows, as they have weights
+ * Iterations: 20 a restart, unless max_iterations is less. Where the order or the distinct rows are
+ * there already (a sweep over k) they cost nothing. The number of distinct rows is the estimate of
+ * problem.c, which rather is too large. The choice is about time only: every variant it may take is
+ * exact. */
 enum { FILTER_D_MAX = 6, USUAL_ITERATIONS = 20 };
 static const double filter_share[FILTER_D_MAX + 1] = {0, 0.2, 0.25, 0.4, 0.55, 0.7, 0.9};
 static const double filter_least_points = 1e5; /* a rank; below, an iteration is over in no time */
@@ -52,27 +57,60 @@ static double lloyd_cost(int32_t k, int32_t d)
     return compute > memory ? compute : memory;
 }
 
+/* A point, for some iterations over that many points a rank; infinite outside its regime. */
+static double filter_cost(double points, int32_t k, int32_t d, double iterations, bool ordered)
+{
+    if (d > FILTER_D_MAX || k < 2 || points < filter_least_points)
+        return INFINITY;
+    const double share = filter_share[d] * pow(2e6 / points, 1.0 / d);
+    return (ordered ? 0 : 14 + 3 * d) + iterations * lloyd_cost(k, d) * share;
+}
+
+/* A row. */
+static double merge_cost(const strata_problem *p, int32_t k, double restarts, double iterations)
+{
+    const double share = (double)p->distinct_about / (double)p->n_global;
+    const double find = *p->distinct ? 0 : 3 + 1.2 * p->d + share * (50 + 7 * p->d);
+    return find + restarts + share * 2 * iterations * lloyd_cost(k, p->d);
+}
+
+const strata_variant_ops *strata_variant_inner(const strata_problem *view, int32_t k)
+{
+    const double filter =
+        filter_cost((double)view->n_local, k, view->d, USUAL_ITERATIONS, *view->order);
+    return filter < USUAL_ITERATIONS * lloyd_cost(k, view->d) ? &strata_variant_filter
+                                                              : &strata_variant_lloyd;
+}
+
 static const strata_variant_ops *choose_by_cost(const strata_problem *p,
                                                 const strata_cluster_options *o, char *reason,
                                                 size_t reason_size)
 {
-    const double points = (double)p->n_global / p->ctx->size, lloyd = lloyd_cost(o->k, p->d);
+    const double points = (double)p->n_global / p->ctx->size;
     const int32_t a_restart =
         o->max_iterations < USUAL_ITERATIONS ? o->max_iterations : USUAL_ITERATIONS;
     const double iterations = (double)o->restarts * (a_restart + 1);
-    if (p->d > FILTER_D_MAX || o->k < 2 || points < filter_least_points) {
+    const double lloyd = iterations * lloyd_cost(o->k, p->d);
+    const double filter = filter_cost(points, o->k, p->d, iterations, *p->order);
+    const double merge = merge_cost(p, o->k, o->restarts, iterations);
+    if (merge < lloyd && merge < filter) {
+        snprintf(reason, reason_size,
+                 "merge: about %lld distinct rows of %lld; %.0f ns a row, %.0f without, for %.0f "
+                 "iterations",
+                 (long long)p->distinct_about, (long long)p->n_global, merge,
+                 lloyd < filter ? lloyd : filter, iterations);
+        return &strata_variant_merge;
+    }
+    if (isinf(filter)) {
         snprintf(reason, reason_size, "lloyd: %s",
                  p->d > FILTER_D_MAX ? "boxes own too little beyond 6 features"
                                      : "too few points or clusters for an order to pay");
         return &strata_variant_lloyd;
     }
-    double share = filter_share[p->d] * pow(2e6 / points, 1.0 / p->d);
-    double order = *p->order ? 0 : 14 + 3 * p->d;
-    double with = order + iterations * lloyd * share, without = iterations * lloyd;
     snprintf(reason, reason_size,
              "%s: about %.0f ns a point with the space order, %.0f without, for %.0f iterations",
-             with < without ? "filter" : "lloyd", with, without, iterations);
-    return with < without ? &strata_variant_filter : &strata_variant_lloyd;
+             filter < lloyd ? "filter" : "lloyd", filter, lloyd, iterations);
+    return filter < lloyd ? &strata_variant_filter : &strata_variant_lloyd;
 }
 
 const strata_variant_ops *strata_variant_choose(const strata_problem *problem,

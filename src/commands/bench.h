@@ -17,7 +17,7 @@ enum { BENCH_VARIANTS = 32, BENCH_SEEDINGS = 4, BENCH_KS = 256, BENCH_RANKS = 64
 
 /* What is asked for; texts are borrowed from the command line. */
 typedef struct bench_plan {
-    const char *data; /* blobs | rfm | cloud | ties */
+    const char *data; /* blobs | rfm | cloud | ties | scores */
     int64_t points;   /* generated rows */
     int32_t d, truth; /* features and groups of the generated data */
     uint64_t seed;

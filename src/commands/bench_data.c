@@ -25,7 +25,8 @@ static double normal(uint64_t seed, uint64_t row, uint64_t round)
 }
 
 /* blobs: groups of deviation 0.3 around places in [-1.7, 1.7]; cloud: one of deviation 1; ties: the
- * same in quarters, so that many distances are equal. In scaled units. */
+ * same in quarters, so that many distances are equal; scores: 1 to 5, mostly together, as quintile
+ * scores of users. In scaled units. */
 static double place(const bench_plan *plan, uint64_t row, uint64_t f)
 {
     double value = normal(plan->seed, row, f);
@@ -34,6 +35,9 @@ static double place(const bench_plan *plan, uint64_t row, uint64_t f)
         value = 0.3 * value + 3.4 * (uniform(plan->seed, group, 1000 + f) - 0.5);
     } else if (strcmp(plan->data, "ties") == 0) {
         value = rint(value * 4) / 4;
+    } else if (strcmp(plan->data, "scores") == 0) {
+        value = rint(2.2 * (value + normal(plan->seed, row, 999)) / sqrt(2.0));
+        value = fmin(fmax(value, -2), 2) + 3;
     }
     return value;
 }

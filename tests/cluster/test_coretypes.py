@@ -46,7 +46,13 @@ def flags():
 
 
 def main():
-    cases = [("-n", 3000, "-d", 16, "-k", 16, "--iterations", 8), ("-n", 2000, "-d", 64, "-k", 70, "--iterations", 4),
+    # groups far apart whose own width float32 loses: the screen leaves much to the integers
+    with open("far.csv", "w") as f:
+        f.write(",".join(f"x{c}" for c in range(18)) + "\n")
+        for i in range(1500):
+            f.write(",".join(str((-1) ** (i + c) * 16000000 + i * (7 * c + 3) % 101) for c in range(18)) + "\n")
+    cases = [("-i", "far.csv", "--transform", "none", "--scale", "none", "-k", 12, "--iterations", 1),
+             ("-n", 3000, "-d", 16, "-k", 16, "--iterations", 8), ("-n", 2000, "-d", 64, "-k", 70, "--iterations", 4),
              ("-n", 3000, "-d", 20, "-k", 33, "--data", "ties", "--iterations", 6),
              ("-n", 2000, "-d", 33, "-k", 5, "--data", "rfm", "--iterations", 6)]
     here = flags()

@@ -158,6 +158,85 @@ static void test_weights(void **state)
     cloud_free(&c);
 }
 
+/* many equal rows, weighted, with clusters that go empty: rows are taken out of their equals */
+static void test_equal_rows(void **state)
+{
+    (void)state;
+    cloud c = cloud_make(9000, 2, 6, 40, 9, 18);
+    int32_t start[10 * 2];
+    uint64_t seed = 4;
+    for (int32_t v = 0; v < 20; v++)
+        start[v] = v < 8 ? c.x[v] : 100000 + v / 4; /* equal ones among them */
+    strata_cluster_options options = options_of(10, 1, 60);
+    options.init = "centroids";
+    options.start = start;
+    check(&c, options);
+    check(&c, options_of(40, 3, 30));
+    c.weights = calloc((size_t)c.n, 8);
+    for (int64_t i = 0; i < c.n; i++)
+        c.weights[i] = (int64_t)(next_random(&seed) % 3);
+    check(&c, options);
+    check(&c, options_of(40, 3, 30));
+    cloud_free(&c);
+    c = cloud_make(700, 3, 5, 9, 0, 19); /* five distinct rows and thirty clusters */
+    check(&c, options_of(30, 2, 20));
+    cloud_free(&c);
+}
+
+/* Clusters that go empty while few labels change, so that the sums follow single points: four groups of
+ * equal rows at their centres, one far point of fifty rows and six starts that nobody is near to. They
+ * all take a row of the far point, five of them in vain, and those part equal rows of the groups. */
+static void test_rows_part(void **state)
+{
+    (void)state;
+    cloud c = cloud_make(20000, 2, 4, 2000000, 5, 23);
+    int32_t start[10 * 2];
+    for (int32_t j = 0; j < 10; j++)
+        for (int32_t f = 0; f < 2; f++) {
+            int64_t sum = 0;
+            for (int64_t i = j; i < c.n && j < 4; i += 4)
+                sum += c.x[i * 2 + f];
+            start[j * 2 + f] = j < 4 ? (int32_t)(sum / (c.n / 4)) : -16000000 - j;
+        }
+    for (int64_t i = 0; i < 50; i++)
+        c.x[i * 800] = c.x[i * 800 + 1] = 9000000;
+    strata_cluster_options options = options_of(10, 1, 40);
+    options.init = "centroids";
+    options.start = start;
+    check(&c, options);
+    cloud_free(&c);
+}
+
+static const char *chosen(const cloud *c, int32_t k, char *reason, size_t size)
+{
+    strata_cluster_options options = options_of(k, 4, 20);
+    options.variant = "auto";
+    strata_clustering r = fit(c, 0, options);
+    const char *variant = r.variant;
+    snprintf(reason, size, "%s", r.reason);
+    strata_clustering_release(&r);
+    return variant;
+}
+
+/* auto merges where it finds few distinct rows, and says so; never continuous data */
+static void test_choice(void **state)
+{
+    (void)state;
+    char reason[200];
+    cloud c = cloud_make(60000, 3, 1, 0, 1, 20); /* 5 values a feature, 125 rows */
+    assert_string_equal(chosen(&c, 8, reason, sizeof reason), "merge");
+    assert_non_null(strstr(reason, "distinct rows of 60000"));
+    cloud_free(&c);
+    c = cloud_make(60000, 3, 1, 0, 4, 21); /* a few thousand rows */
+    assert_string_equal(chosen(&c, 64, reason, sizeof reason), "merge");
+    cloud_free(&c);
+    for (int32_t d = 1; d < 20; d += 6) {
+        c = cloud_make(30000, d, 7, 3000000, 2000000, (uint64_t)(22 + d));
+        assert_true(strcmp(chosen(&c, 16, reason, sizeof reason), "merge") != 0);
+        cloud_free(&c);
+    }
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -167,7 +246,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_groups),         cmocka_unit_test(test_one_cloud),
         cmocka_unit_test(test_coarse),         cmocka_unit_test(test_far_from_zero),
         cmocka_unit_test(test_empty_clusters), cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_wide)};
+        cmocka_unit_test(test_wide),           cmocka_unit_test(test_equal_rows),
+        cmocka_unit_test(test_rows_part),      cmocka_unit_test(test_choice)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&ctx);
     MPI_Finalize();
