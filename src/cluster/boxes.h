@@ -22,7 +22,9 @@
  * the terms cancels. A loss of 1e-4 in all covers these.
  *
  * Points. The screen of a leaf keeps value and number apart, so with R of its box the best of a
- * point is sure when second - best > 1.02 g(d + 6) (C^2 + 2 R C). */
+ * point is sure when second - best > 1.02 g(d + 6) (C^2 + 2 R C). Between two centroids that
+ * difference is (|a'|^2 - |c'|^2) / 2 - x'.(a' - c'): again no term passes through more than d + 4
+ * roundings, and |a' - c'| <= 2 C, so the same bound holds. */
 #ifndef STRATA_CLUSTER_BOXES_H
 #define STRATA_CLUSTER_BOXES_H
 
@@ -56,25 +58,20 @@ typedef struct strata_boxes {
     float near_sum[STRATA_BOXES]; /* no place has a greater sum of distances to its two nearest */
 } strata_boxes;
 
-/* Sixteen leaves whose points are labelled among the centroids in question. */
-typedef struct strata_leaves {
-    int32_t d, count;
-    const float *x;         /* [16][d][STRATA_LEAF] 64-aligned, as are labels and found */
-    const float *origin;    /* [d] */
-    const float *z;         /* [count][d + 1] as above */
-    const int32_t *label;   /* [count] of these centroids */
-    const uint16_t *others; /* [count] */
-    const uint8_t *nearest; /* [16] */
-    const float *reach;     /* [16] R */
-    float slope, offset;    /* a difference above slope R + offset is sure */
-    const uint8_t *labels;  /* [16][STRATA_LEAF] those before */
-    int64_t *sums; /* NULL, or [k][d + 1]: leaves without doubt are added; labels are not read */
-    /* out, for each leaf asked for */
-    uint8_t *found;                                       /* [16][STRATA_LEAF] labels */
-    uint64_t unsure[STRATA_BOXES], changed[STRATA_BOXES]; /* changed: without sums */
-    float gap[STRATA_BOXES]; /* half the difference of squared distances to the two nearest is at
-                                least this for each point; below 0 when one is unsure */
-    int64_t scanned;         /* centroids looked at, added up over the leaves */
-} strata_leaves;
+/* A leaf whose points are labelled among the centroids in question. */
+typedef struct strata_leaf {
+    const float *x;        /* [d][STRATA_LEAF] 64-aligned, as are labels and found */
+    const uint8_t *labels; /* [STRATA_LEAF] those before; not read with sums */
+    int32_t count;
+    const float *z;       /* [count][d + 1] as above */
+    const int32_t *label; /* [count] of these centroids */
+    float slack;          /* a difference above it is sure */
+    int64_t *sums; /* NULL, or [k][d + 1]: the points are added when none is in doubt */
+    /* out */
+    uint8_t *found;           /* [STRATA_LEAF] labels */
+    uint64_t unsure, changed; /* changed: without sums */
+    float gap; /* half the difference of squared distances to the two nearest is at least this for
+                  each point, when there are two; below 0 when one is unsure */
+} strata_leaf;
 
 #endif

@@ -32,6 +32,21 @@ typedef struct contest {
     float *z;       /* [k, d + 1] c' and |c'|^2 / 2 */
 } contest;
 
+/* Leaves that wait to be looked at. Their points are on the way from memory meanwhile, so that the
+ * look need not wait for them. */
+enum { QUEUE = 128 };
+typedef struct queue {
+    int32_t count, used; /* of the room for centroids */
+    strata_leaf leaf[QUEUE];
+    int64_t number[QUEUE]; /* which leaf */
+    float margin[QUEUE];   /* to the centroids out of the question */
+    float near_sum[QUEUE]; /* of its box */
+    uint8_t parent[QUEUE]; /* lane of the node above */
+    int32_t *label;        /* [QUEUE / 8 k] owned */
+    float *z;              /* [QUEUE / 8 k, d + 1] owned */
+    uint8_t *found;        /* [QUEUE, STRATA_LEAF] owned */
+} queue;
+
 typedef struct filter {
     const strata_order *order;
     strata_problem leaf; /* see enter_leaf */
@@ -45,6 +60,10 @@ typedef struct filter {
     int32_t *before;                /* [k, d] centroids of the pass before; owned */
     uint16_t *others;               /* [levels, k] scratch of the descent; owned */
     contest at[STRATA_LEVELS + 1];
+    queue wait;
+    uint8_t parent;            /* lane of the node above the group of leaves that is visited */
+    float under[STRATA_BOXES]; /* by how much the clocks may go on for the leaves looked at, by that
+                                  lane */
     float slope, offset, point_slope, point_offset; /* see boxes.h */
     strata_pass *pass;
 } filter;
@@ -63,6 +82,9 @@ static void destroy(void **state)
             strata_free(&self->at[l].label);
             strata_free(&self->at[l].z);
         }
+        strata_free(&self->wait.label);
+        strata_free(&self->wait.z);
+        strata_free(&self->wait.found);
         strata_free(&self->inside);
         strata_free(&self->owner);
         strata_free(&self->safe);
@@ -83,6 +105,10 @@ static strata_status allocate(strata_context *ctx, filter *self)
     STRATA_TRY(strata_alloc(ctx, nodes, sizeof *self->safe, &self->safe));
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *self->before, &self->before));
     STRATA_TRY(strata_alloc(ctx, o->levels * k, sizeof *self->others, &self->others));
+    queue *q = &self->wait;
+    STRATA_TRY(strata_alloc(ctx, QUEUE / 8 * k, sizeof *q->label, &q->label));
+    STRATA_TRY(strata_alloc(ctx, QUEUE / 8 * k * (d + 1), sizeof *q->z, &q->z));
+    STRATA_TRY(strata_alloc(ctx, QUEUE * STRATA_LEAF, 1, &q->found));
     for (int32_t l = 0; l <= o->levels; l++) {
         STRATA_TRY(strata_alloc(ctx, k, sizeof *self->at[l].label, &self->at[l].label));
         STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *self->at[l].z, &self->at[l].z));
@@ -199,18 +225,17 @@ static void decide(filter *self, int64_t leaf, uint64_t unsure, uint8_t *found)
 }
 
 /* The labels that were found for one leaf become its own. */
-static void settle_leaf(filter *self, int64_t leaf, strata_leaves *scan)
+static void settle_leaf(filter *self, int64_t leaf, strata_leaf *scan)
 {
-    const int l = (int)(leaf % STRATA_BOXES);
     const int64_t points = strata_order_points(self->order, 0, leaf);
     const uint64_t real = points < STRATA_LEAF ? (UINT64_C(1) << points) - 1 : UINT64_MAX;
-    uint8_t *inside = self->inside + leaf * STRATA_LEAF, *found = scan->found + l * STRATA_LEAF;
-    const bool summed = scan->sums && scan->unsure[l] == 0;
-    uint64_t changed = self->pass->first ? UINT64_MAX : scan->changed[l];
-    if ((scan->unsure[l] & real) != 0) {
-        decide(self, leaf, scan->unsure[l] & real, found);
+    uint8_t *inside = self->inside + leaf * STRATA_LEAF;
+    const bool summed = scan->sums && scan->unsure == 0;
+    uint64_t changed = self->pass->first ? UINT64_MAX : scan->changed;
+    if ((scan->unsure & real) != 0) {
+        decide(self, leaf, scan->unsure & real, scan->found);
         if (!self->pass->first)
-            self->order->view.kernel->differ(inside, found, STRATA_LEAF, &changed);
+            self->order->view.kernel->differ(inside, scan->found, STRATA_LEAF, &changed);
     }
     changed &= real;
     if (changed == 0)
@@ -218,49 +243,10 @@ static void settle_leaf(filter *self, int64_t leaf, strata_leaves *scan)
     const strata_problem *in = enter_leaf(self, leaf);
     for (uint64_t bits = summed ? 0 : changed; bits != 0; bits &= bits - 1) {
         const int i = __builtin_ctzll(bits);
-        strata_sums_label(in, self->pass, i, inside, found[i]);
+        strata_sums_label(in, self->pass, i, inside, scan->found[i]);
     }
-    memcpy(inside, found, STRATA_LEAF);
+    memcpy(inside, scan->found, STRATA_LEAF);
 }
-
-/* Labels the points of some leaves of a group; left[l]: by how much the clock may go on. */
-static void scan_group(filter *self, int64_t group, uint32_t lanes, const strata_boxes *boxes,
-                       const contest *in, float *left)
-{
-    const strata_order *o = self->order;
-    const int64_t first = group * STRATA_BOXES;
-    _Alignas(64) uint8_t found[STRATA_BOXES * STRATA_LEAF];
-    strata_leaves scan;
-    scan.d = self->d;
-    scan.count = in->count;
-    scan.x = o->x + first * self->d * STRATA_LEAF;
-    scan.origin = o->view.origin;
-    scan.z = in->z;
-    scan.label = in->label;
-    scan.others = boxes->others;
-    scan.nearest = boxes->nearest;
-    scan.reach = boxes->box + (2 * self->d + 2) * STRATA_BOXES;
-    scan.slope = self->point_slope;
-    scan.offset = self->point_offset;
-    scan.labels = self->inside + first * STRATA_LEAF;
-    scan.found = found;
-    scan.scanned = 0;
-    /* the copies that fill up the last leaf must not be summed */
-    const bool whole = (first + STRATA_BOXES) * STRATA_LEAF <= o->view.n_local;
-    scan.sums = self->pass->first && !o->weights && whole ? self->pass->sums : NULL;
-    for (uint32_t bits = self->pass->first ? 0 : lanes; bits != 0; bits &= bits - 1)
-        hand_down(self, 0, first + __builtin_ctz(bits));
-    o->view.kernel->scan(&scan, lanes);
-    self->pass->distances += scan.scanned * STRATA_LEAF;
-    for (uint32_t bits = lanes; bits != 0; bits &= bits - 1) {
-        const int l = __builtin_ctz(bits);
-        const float apart = 1.999f * scan.gap[l] / boxes->near_sum[l];
-        settle_leaf(self, first + l, &scan);
-        left[l] = apart < left[l] ? apart : left[l];
-    }
-}
-
-/* ---- descent --------------------------------------------------------------------------------- */
 
 /* The clock at which a margin is used up; a little early, for the roundings of clocks and margins. */
 static inline float until(float drift, float margin)
@@ -268,6 +254,35 @@ static inline float until(float drift, float margin)
     const float sum = drift + margin;
     return sum - 1e-6f * sum - 1e-3f;
 }
+
+/* Looks at the leaves that wait. */
+static void scan_waiting(filter *self)
+{
+    const strata_order *o = self->order;
+    queue *q = &self->wait;
+    o->view.kernel->scan(q->leaf, q->count, self->d, o->view.origin);
+    for (int32_t i = 0; i < q->count; i++) {
+        strata_leaf *leaf = &q->leaf[i];
+        const int64_t at = q->number[i];
+        float left = q->margin[i];
+        settle_leaf(self, at, leaf);
+        self->owner[at] = leaf->count == 1 ? (uint16_t)leaf->label[0] : STRATA_NOBODY;
+        if (leaf->count > 1) {
+            const float apart = 1.999f * leaf->gap / q->near_sum[i];
+            left = apart < left ? apart : left;
+            self->pass->distances += STRATA_LEAF * leaf->count;
+        }
+        self->safe[at] = until(self->drift[self->owner[at]], left);
+        if (left < self->under[q->parent[i]])
+            self->under[q->parent[i]] = left;
+    }
+    q->count = q->used = 0;
+}
+
+/* GCC takes a function that only prefetches for one without effect and drops its calls. */
+#define PREFETCH(first, bytes)                                                                     \
+    for (size_t byte = 0; byte < (size_t)(bytes); byte += 64)                                      \
+    __builtin_prefetch((const char *)(first) + byte)
 
 /* The centroids that stay in question in box l. */
 static void narrow(const filter *self, const strata_boxes *boxes, int l, const contest *in,
@@ -284,15 +299,112 @@ static void narrow(const filter *self, const strata_boxes *boxes, int l, const c
     }
 }
 
+/* Puts a leaf into the queue with the centroids that are in question there. */
+static void wait_for_leaf(filter *self, int64_t number, const strata_boxes *boxes,
+                          const contest *in, float margin)
+{
+    const strata_order *o = self->order;
+    const int32_t d = self->d;
+    const int l = (int)(number % STRATA_BOXES);
+    queue *q = &self->wait;
+    if (q->count == QUEUE || q->used + in->count > QUEUE / 8 * self->k)
+        scan_waiting(self);
+    const float reach = boxes->box[(2 * d + 2) * STRATA_BOXES + l];
+    const bool whole = (number + 1) * STRATA_LEAF <= o->view.n_local;
+    strata_leaf *leaf = &q->leaf[q->count];
+    contest out = {.label = q->label + q->used, .z = q->z + (int64_t)q->used * (d + 1)};
+    narrow(self, boxes, l, in, &out);
+    *leaf =
+        (strata_leaf){.x = o->x + number * d * STRATA_LEAF,
+                      .labels = self->inside + number * STRATA_LEAF,
+                      .count = out.count,
+                      .z = out.z,
+                      .label = out.label,
+                      .slack = self->point_slope * reach + self->point_offset,
+                      /* the copies that fill up the last leaf must not be summed */
+                      .sums = self->pass->first && !o->weights && whole ? self->pass->sums : NULL,
+                      .found = q->found + (int64_t)q->count * STRATA_LEAF};
+    if (!self->pass->first)
+        PREFETCH(leaf->labels, STRATA_LEAF);
+    if (out.count > 1)
+        PREFETCH(leaf->x, (size_t)d * STRATA_LEAF * sizeof *leaf->x);
+    q->number[q->count] = number;
+    q->margin[q->count] = margin;
+    q->near_sum[q->count] = boxes->near_sum[l];
+    q->parent[q->count++] = self->parent;
+    q->used += out.count;
+}
+
+/* ---- descent --------------------------------------------------------------------------------- */
+
+/* Sixteen leaves: those of one owner are settled at once, the others wait. left: by how much the
+ * clocks may go on. */
+static void visit_leaves(filter *self, int64_t group, uint32_t expired, uint32_t mixed,
+                         const strata_boxes *boxes, const contest *in, float *left)
+{
+    for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
+        const int l = __builtin_ctz(bits);
+        const int64_t leaf = group * STRATA_BOXES + l;
+        const int32_t label = in->label[boxes->nearest[l]];
+        const bool scattered = self->owner[leaf] == STRATA_NOBODY && !self->pass->first;
+        if ((mixed >> l & 1) == 0 && !scattered) {
+            if (self->owner[leaf] != label || self->pass->first)
+                take_node(self, 0, leaf, label);
+            self->safe[leaf] = until(self->drift[label], left[l]);
+            continue;
+        }
+        if (!self->pass->first)
+            hand_down(self, 0, leaf);
+        wait_for_leaf(self, leaf, boxes, in, left[l]);
+    }
+}
+
+static float visit(filter *self, int32_t level, int64_t group, const contest *in, float margin);
+
+/* Sixteen nodes: those of one owner are settled, the others visited. */
+static void visit_nodes(filter *self, int32_t level, int64_t group, uint32_t expired,
+                        uint32_t mixed, const strata_boxes *boxes, const contest *in, float *left)
+{
+    const int64_t first = group * STRATA_BOXES, at = group_place(self->order, level, group);
+    contest *below = &self->at[level];
+    for (int l = 0; level == 1 && l < STRATA_BOXES; l++)
+        self->under[l] = 3e38f;
+    for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
+        const int l = __builtin_ctz(bits);
+        const int32_t label = in->label[boxes->nearest[l]];
+        if ((mixed >> l & 1) == 0) {
+            if (self->owner[at + l] != label || self->pass->first)
+                take_node(self, level, first + l, label);
+            continue;
+        }
+        narrow(self, boxes, l, in, below);
+        if (!self->pass->first)
+            hand_down(self, level, first + l);
+        self->owner[at + l] = STRATA_NOBODY;
+        if (level == 1)
+            self->parent = (uint8_t)l;
+        left[l] = visit(self, level - 1, first + l, below, left[l]);
+    }
+    if (level == 1) {
+        scan_waiting(self);
+        for (int l = 0; l < STRATA_BOXES; l++)
+            left[l] = self->under[l] < left[l] ? self->under[l] : left[l];
+    }
+    for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
+        const int l = __builtin_ctz(bits);
+        self->safe[at + l] = until(self->drift[self->owner[at + l]], left[l]);
+    }
+}
+
 /* Labels a group, given the centroids in question and the margin to those dropped above. Returns by
- * how much the clocks may go on before it must be looked at again. */
+ * how much the clocks may go on before it must be looked at again, but for the leaves that wait. */
 static float visit(filter *self, int32_t level, int64_t group, const contest *in, float margin)
 {
     const strata_order *o = self->order;
-    const strata_kernel *kernel = o->view.kernel;
-    const int64_t first = group * STRATA_BOXES, at = group_place(o, level, group);
+    const int64_t at = group_place(o, level, group);
     _Alignas(64) float left[STRATA_BOXES];
-    const uint32_t expired = kernel->expired(self->safe + at, self->owner + at, self->drift, left);
+    const uint32_t expired =
+        o->view.kernel->expired(self->safe + at, self->owner + at, self->drift, left);
     if (expired != 0) {
         strata_boxes boxes;
         boxes.d = self->d;
@@ -302,37 +414,20 @@ static float visit(filter *self, int32_t level, int64_t group, const contest *in
         boxes.slope = self->slope;
         boxes.offset = self->offset;
         boxes.others = self->others + (int64_t)level * self->k;
-        kernel->prune(&boxes);
+        o->view.kernel->prune(&boxes);
         uint32_t mixed = 0;
         for (int32_t q = 0; q < in->count; q++)
             mixed |= boxes.others[q];
         mixed &= expired;
         self->pass->distances += __builtin_popcount(expired) * (int64_t)in->count;
-        for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
-            const int l = __builtin_ctz(bits);
-            left[l] = boxes.margin[l] < margin ? boxes.margin[l] : margin;
-            if (mixed >> l & 1)
-                continue;
-            const int32_t label = in->label[boxes.nearest[l]];
-            if (self->owner[at + l] != label || self->pass->first)
-                take_node(self, level, first + l, label);
+        for (int l = 0; l < STRATA_BOXES; l++) {
+            const float found = boxes.margin[l] < margin ? boxes.margin[l] : margin;
+            left[l] = expired >> l & 1 ? found : left[l];
         }
-        if (level == 0 && mixed != 0)
-            scan_group(self, group, mixed, &boxes, in, left);
-        for (uint32_t bits = level > 0 ? mixed : 0; bits != 0; bits &= bits - 1) {
-            const int l = __builtin_ctz(bits);
-            contest *below = &self->at[level];
-            narrow(self, &boxes, l, in, below);
-            if (!self->pass->first)
-                hand_down(self, level, first + l);
-            left[l] = visit(self, level - 1, first + l, below, left[l]);
-        }
-        for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
-            const int l = __builtin_ctz(bits);
-            if (mixed >> l & 1)
-                self->owner[at + l] = STRATA_NOBODY;
-            self->safe[at + l] = until(self->drift[self->owner[at + l]], left[l]);
-        }
+        if (level == 0)
+            visit_leaves(self, group, expired, mixed, &boxes, in, left);
+        else
+            visit_nodes(self, level, group, expired, mixed, &boxes, in, left);
     }
     float soonest = left[0];
     for (int l = 1; l < STRATA_BOXES; l++)
@@ -425,6 +520,7 @@ static void assign(void *state, strata_pass *pass)
     pass->moved = pass->redecided = 0;
     if (o->view.n_local > 0)
         (void)visit(self, o->levels - 1, 0, all, 3e38f);
+    scan_waiting(self); /* with few points there is no level above the leaves */
     if (pass->first)
         pass->moved = o->view.n_local;
 }

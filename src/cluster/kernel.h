@@ -134,8 +134,8 @@ typedef struct strata_kernel {
     uint32_t (*expired)(const float *safe, const uint16_t *owner, const float *drift, float *left);
     /* Finds the centroids that may be the nearest somewhere in each of sixteen boxes. */
     void (*prune)(strata_boxes *boxes);
-    /* Labels the points of those of sixteen leaves whose bits are set in lanes. */
-    void (*scan)(strata_leaves *leaves, uint32_t lanes);
+    /* Labels the points of n leaves of d features around an origin. */
+    void (*scan)(strata_leaf *leaves, int32_t n, int32_t d, const float *origin);
     /* labels[i] = table[labels[i]], all below count; n as above */
     void (*translate)(uint8_t *labels, int64_t n, const int32_t *table, int32_t count);
     /* cells[i] = (x[i] - low) scale, cut off, limited to 0..last; n <= STRATA_TILE */

@@ -106,39 +106,59 @@ static void boxes_prune(strata_boxes *boxes)
         }
 }
 
-/* Labels the points of one leaf among the centroids q [count]; returns which are in doubt. */
-LANE uint64_t scan_leaf(const int D, const strata_leaves *s, int l, const int32_t *who, int32_t count,
-                        float *gap)
+/* Labels the points of a leaf; the features are held in registers with D > 0. */
+LANE void scan_many(const int D, strata_leaf *s, int32_t any_d, const float *origin)
 {
-    const int32_t d = D > 0 ? D : s->d, step = d + 1;
-    const float *x = s->x + (int64_t)l * d * STRATA_LEAF;
-    const vf slack = vf_set(s->slope * s->reach[l] + s->offset);
+    const int32_t d = D > 0 ? D : any_d, step = d + 1;
+    const vf slack = vf_set(s->slack);
     vf least = vf_set(3e38f);
-    uint64_t unsure = 0;
+    s->unsure = 0;
     for (int at = 0; at < STRATA_LEAF; at += LANES) {
+        const float *x = s->x + at;
         vf best = vf_set(3e38f), second = best, point[6];
         vi label = vi_set(0);
         for (int32_t f = 0; f < D; f++)
-            point[f] = vf_sub(vf_load(x + f * STRATA_LEAF + at), vf_set(s->origin[f]));
-        for (int32_t c = 0; c < count; c++) {
-            const float *z = s->z + (int64_t)who[c] * step;
+            point[f] = vf_sub(vf_load(x + f * STRATA_LEAF), vf_set(origin[f]));
+        for (int32_t c = 0; c < s->count; c++) {
+            const float *z = s->z + (int64_t)c * step;
             vf value = vf_set(z[d]);
             for (int32_t f = 0; f < d; f++)
                 value = vf_mulsub(D > 0 ? point[f]
-                                        : vf_sub(vf_load(x + f * STRATA_LEAF + at),
-                                                 vf_set(s->origin[f])),
+                                        : vf_sub(vf_load(x + f * STRATA_LEAF), vf_set(origin[f])),
                                   vf_set(z[f]), value);
-            label = vi_where(vf_less(value, best), vi_set(s->label[who[c]]), label);
+            label = vi_where(vf_less(value, best), vi_set(s->label[c]), label);
             second = vf_min(second, vf_max(best, value));
             best = vf_min(best, value);
         }
-        vi_store_u8(s->found + l * STRATA_LEAF + at, label);
-        vf apart = vf_sub(second, best);
+        vi_store_u8(s->found + at, label);
+        const vf apart = vf_sub(second, best);
+        least = vf_min(least, apart);
+        s->unsure |= vf_unsure(apart, slack) << at;
+    }
+    s->gap = vf_lowest(vf_sub(least, slack));
+}
+
+/* Between two centroids a plane decides. */
+LANE void scan_two(const int D, strata_leaf *s, const float *origin)
+{
+    const float *a = s->z, *b = s->z + D + 1;
+    const vf slack = vf_set(s->slack), height = vf_set(b[D] - a[D]);
+    const vi first = vi_set(s->label[0]), second = vi_set(s->label[1]);
+    vf least = vf_set(3e38f);
+    uint64_t unsure = 0;
+    UNROLL for (int at = 0; at < STRATA_LEAF; at += LANES)
+    {
+        vf value = height;
+        UNROLL for (int32_t f = 0; f < D; f++)
+            value = vf_mulsub(vf_sub(vf_load(s->x + f * STRATA_LEAF + at), vf_set(origin[f])),
+                              vf_set(b[f] - a[f]), value);
+        const vf apart = vf_abs(value);
+        vi_store_u8(s->found + at, vi_where(vf_less(value, vf_set(0)), second, first));
         least = vf_min(least, apart);
         unsure |= vf_unsure(apart, slack) << at;
     }
-    *gap = vf_lowest(vf_sub(least, slack));
-    return unsure;
+    s->unsure = unsure;
+    s->gap = vf_lowest(vf_sub(least, slack));
 }
 
 /* Adds the features of the points labelled label to sums [d], their number to sums[d]. */
@@ -159,33 +179,30 @@ LANE void sum_label(const int D, const float *x, const uint8_t *found, int32_t l
     sums[d] += count;
 }
 
-LANE void scan_leaves(const int D, strata_leaves *s, uint32_t lanes)
+LANE void scan_leaf(const int D, strata_leaf *s, int32_t d, const float *origin)
 {
-    for (; lanes != 0; lanes &= lanes - 1) {
-        const int l = __builtin_ctz(lanes);
-        int32_t who[STRATA_K_MAX + 1], count = 1;
-        who[0] = s->nearest[l];
-        for (int32_t q = 0; q < s->count; q++) {
-            who[count] = q;
-            count += s->others[q] >> l & 1;
-        }
-        s->scanned += count;
-        s->unsure[l] = scan_leaf(D, s, l, who, count, &s->gap[l]);
-        if (!s->sums)
-            s->changed[l] =
-                differ64(s->labels + l * STRATA_LEAF, s->found + l * STRATA_LEAF);
-        else if (s->unsure[l] == 0)
-            for (int32_t c = 0; c < count; c++)
-                sum_label(D, s->x + (int64_t)l * s->d * STRATA_LEAF, s->found + l * STRATA_LEAF,
-                          s->label[who[c]], s->d, s->sums + (int64_t)s->label[who[c]] * (s->d + 1));
+    if (s->count == 1) {
+        memset(s->found, s->label[0], STRATA_LEAF);
+        s->unsure = 0;
+        s->gap = 3e38f;
+    } else if (s->count == 2 && D > 0) {
+        scan_two(D, s, origin);
+    } else {
+        scan_many(D, s, d, origin);
     }
+    if (!s->sums)
+        s->changed = differ64(s->labels, s->found);
+    else if (s->unsure == 0)
+        for (int32_t c = 0; c < s->count; c++)
+            sum_label(D, s->x, s->found, s->label[c], d, s->sums + (int64_t)s->label[c] * (d + 1));
 }
 
-static void leaves_scan(strata_leaves *leaves, uint32_t lanes)
+static void leaves_scan(strata_leaf *leaves, int32_t n, int32_t d, const float *origin)
 {
-    switch (leaves->d) {
-#define CALL(D) scan_leaves(D, leaves, lanes)
-        EACH_D(CALL)
+    for (int32_t i = 0; i < n; i++)
+        switch (d) {
+#define CALL(D) scan_leaf(D, leaves + i, d, origin)
+            EACH_D(CALL)
 #undef CALL
-    }
+        }
 }
