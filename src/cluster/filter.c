@@ -34,7 +34,7 @@ typedef struct contest {
 
 /* Leaves that wait to be looked at. Their points are on the way from memory meanwhile, so that the
  * look need not wait for them. */
-enum { QUEUE = 128 };
+enum { QUEUE = 32 };
 typedef struct queue {
     int32_t count, used; /* of the room for centroids */
     strata_leaf leaf[QUEUE];
@@ -260,11 +260,11 @@ static void scan_waiting(filter *self)
 {
     const strata_order *o = self->order;
     queue *q = &self->wait;
-    o->view.kernel->scan(q->leaf, q->count, self->d, o->view.origin);
     for (int32_t i = 0; i < q->count; i++) {
         strata_leaf *leaf = &q->leaf[i];
         const int64_t at = q->number[i];
         float left = q->margin[i];
+        o->view.kernel->scan(leaf, self->d, o->view.origin);
         settle_leaf(self, at, leaf);
         self->owner[at] = leaf->count == 1 ? (uint16_t)leaf->label[0] : STRATA_NOBODY;
         if (leaf->count > 1) {
@@ -314,16 +314,15 @@ static void wait_for_leaf(filter *self, int64_t number, const strata_boxes *boxe
     strata_leaf *leaf = &q->leaf[q->count];
     contest out = {.label = q->label + q->used, .z = q->z + (int64_t)q->used * (d + 1)};
     narrow(self, boxes, l, in, &out);
-    *leaf =
-        (strata_leaf){.x = o->x + number * d * STRATA_LEAF,
-                      .labels = self->inside + number * STRATA_LEAF,
-                      .count = out.count,
-                      .z = out.z,
-                      .label = out.label,
-                      .slack = self->point_slope * reach + self->point_offset,
-                      /* the copies that fill up the last leaf must not be summed */
-                      .sums = self->pass->first && !o->weights && whole ? self->pass->sums : NULL,
-                      .found = q->found + (int64_t)q->count * STRATA_LEAF};
+    leaf->x = o->x + number * d * STRATA_LEAF;
+    leaf->labels = self->inside + number * STRATA_LEAF;
+    leaf->count = out.count;
+    leaf->z = out.z;
+    leaf->label = out.label;
+    leaf->slack = self->point_slope * reach + self->point_offset;
+    /* the copies that fill up the last leaf must not be summed */
+    leaf->sums = self->pass->first && !o->weights && whole ? self->pass->sums : NULL;
+    leaf->found = q->found + (int64_t)q->count * STRATA_LEAF;
     if (!self->pass->first)
         PREFETCH(leaf->labels, STRATA_LEAF);
     if (out.count > 1)
@@ -568,8 +567,8 @@ static void relabel(void *state, int64_t row, uint8_t label)
 const strata_variant_ops strata_variant_filter = {
     .info = {.name = "filter",
              .exact = true,
-             .bytes_per_point = 6,
-             .bytes_per_point_d = 4,
+             .bytes_per_point = 12, /* while the order is made */
+             .bytes_per_point_d = 8,
              .keeps = "points in space order, a tree of boxes with sums, labels or one label a box",
              .regime = "d <= 6, many points, several iterations",
              .d_min = 1,

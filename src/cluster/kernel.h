@@ -129,13 +129,15 @@ typedef struct strata_kernel {
     void (*hash_keys)(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n, uint64_t *bits);
     /* hash[i] of row i; equal rows have equal ones, the upper bits are the best; n <= STRATA_TILE */
     void (*hash_rows)(const float *x, int64_t stride, int64_t n, int32_t d, uint64_t *hash);
+    /* The bounds of the STRATA_LEAF values of a leaf; returns their sum. */
+    int64_t (*range)(const float *x, float *low, float *high);
     /* Which of sixteen nodes must be looked at: bit l set unless drift[owner[l]] < safe[l]. left[l] =
      * safe[l] - drift[owner[l]] */
     uint32_t (*expired)(const float *safe, const uint16_t *owner, const float *drift, float *left);
     /* Finds the centroids that may be the nearest somewhere in each of sixteen boxes. */
     void (*prune)(strata_boxes *boxes);
-    /* Labels the points of n leaves of d features around an origin. */
-    void (*scan)(strata_leaf *leaves, int32_t n, int32_t d, const float *origin);
+    /* Labels the points of a leaf of d features around an origin. */
+    void (*scan)(strata_leaf *leaf, int32_t d, const float *origin);
     /* labels[i] = table[labels[i]], all below count; n as above */
     void (*translate)(uint8_t *labels, int64_t n, const int32_t *table, int32_t count);
     /* cells[i] = (x[i] - low) scale, cut off, limited to 0..last; n <= STRATA_TILE */

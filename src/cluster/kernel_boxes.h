@@ -1,6 +1,23 @@
 /* kernel_boxes.h: sixteen boxes of points at a time, a lane is a box; and the points of leaves,
  * a lane is a point. Part of kernel_body.h. The proofs are in boxes.h. */
 
+/* The bounds of a leaf's values, and their sum. */
+static int64_t leaf_range(const float *x, float *low, float *high)
+{
+    vf least = vf_load(x), most = least;
+    vi sum = vi_set(0); /* 64 values below 2^24 */
+    UNROLL for (int at = 0; at < STRATA_LEAF; at += LANES)
+    {
+        const vf value = vf_load(x + at);
+        least = vf_min(least, value);
+        most = vf_max(most, value);
+        sum = vi_add(sum, vi_from_f(value));
+    }
+    *low = vf_lowest(least);
+    *high = -vf_lowest(vf_sub(vf_set(0), most));
+    return vi_total(sum);
+}
+
 /* Which of sixteen nodes must be looked at: bit l set where not drift[owner] < safe. left[l]:
  * how much drift is left. */
 static uint32_t boxes_expired(const float *safe, const uint16_t *owner, const float *drift,
@@ -197,12 +214,11 @@ LANE void scan_leaf(const int D, strata_leaf *s, int32_t d, const float *origin)
             sum_label(D, s->x, s->found, s->label[c], d, s->sums + (int64_t)s->label[c] * (d + 1));
 }
 
-static void leaves_scan(strata_leaf *leaves, int32_t n, int32_t d, const float *origin)
+static void leaf_scan(strata_leaf *leaf, int32_t d, const float *origin)
 {
-    for (int32_t i = 0; i < n; i++)
-        switch (d) {
-#define CALL(D) scan_leaf(D, leaves + i, d, origin)
-            EACH_D(CALL)
+    switch (d) {
+#define CALL(D) scan_leaf(D, leaf, d, origin)
+        EACH_D(CALL)
 #undef CALL
-        }
+    }
 }

@@ -1,7 +1,11 @@
 /* order.c: sorts this rank's points along a Hilbert curve (J. Skilling 2004, doi
  * 10.1063/1.1751381), so that consecutive points are neighbours in space and a leaf's bounding
- * box is small. A leaf's points need no order among themselves, so 24 bits of the curve are
- * enough. */
+ * box is small. 24 bits of the curve are enough, as a leaf's points need no order among themselves.
+ *
+ * Whole points are moved, twice: first into some thousand parts by the curve's leading bits, then
+ * each part, which the cache holds, by the bits that follow straight to the places of its leaves. Memory
+ * is read and written in order; fetching points by a sorted list of rows would read a cache line for
+ * each value. */
 #include "cluster/order.h"
 
 #include <math.h>
@@ -11,11 +15,11 @@
 #include "strata/memory.h"
 
 enum {
-    KEY_BITS = 24, /* two passes of 4096 buckets sort them */
-    SAMPLE = 2048, /* values a feature's range is taken from */
-    AHEAD = 24,    /* rows fetched early while copying */
-    DIGIT_BITS = 12,
-    DIGITS = 1 << DIGIT_BITS
+    KEY_BITS = 24,
+    SAMPLE = 2048,    /* values a feature's range is taken from */
+    PART_BITS = 12,   /* parts at most; the rest of the key sorts each of them */
+    PART_SIZE = 2048, /* points a part should have */
+    REST = 1 << PART_BITS
 };
 
 static int ascending(const void *a, const void *b)
@@ -40,97 +44,128 @@ static void find_range(const strata_problem *p, int32_t f, float *low, float *sc
     *scale = b > a ? (float)(1 << bits) / (b - a + 2 * quarter) : 0.0f;
 }
 
-typedef struct sort_pair {
+/* A point on its way. */
+typedef struct traveller {
     uint32_t key, row;
-} sort_pair;
+    float x[]; /* [d] */
+} traveller;
 
-/* With many features only the first ones can have a bit each. */
-static void make_keys(const strata_problem *p, sort_pair *pairs)
+typedef struct sorter {
+    const strata_problem *p;
+    strata_order *o;
+    int32_t d, shift; /* a part is key >> shift */
+    int64_t parts;
+    int64_t *start;   /* [parts + 1] where each begins; owned */
+    char *travellers; /* [n_local] in parts; owned */
+    size_t size;      /* of one */
+} sorter;
+
+/* Keys [n_local] into what will be the rows of the order; with many features only the first ones can
+ * have a bit each. Leaves the number of points of part b in start[b + 1]. */
+static void make_keys(sorter *s)
 {
+    const strata_problem *p = s->p;
     const int32_t d = p->d < KEY_BITS ? p->d : KEY_BITS, bits = KEY_BITS / d;
     float low[KEY_BITS], scale[KEY_BITS];
-    uint32_t cells[KEY_BITS][STRATA_TILE], keys[STRATA_TILE];
+    uint32_t cells[KEY_BITS][STRATA_TILE];
+    s->shift = bits * d;
+    for (s->parts = 1; s->parts < REST && s->parts * PART_SIZE < p->n_local && s->shift > 0;
+         s->parts *= 2)
+        s->shift--;
     for (int32_t f = 0; f < d && p->n_local > 0; f++)
         find_range(p, f, &low[f], &scale[f], bits);
     for (int64_t t = 0; t < p->n_tiles; t++) {
         int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
+        uint32_t *keys = s->o->row + first;
         for (int32_t f = 0; f < d; f++)
             p->kernel->cells(p->x + f * p->stride + first, points, low[f], scale[f],
                              (float)((1 << bits) - 1), cells[f]);
         p->kernel->curve(cells, d, bits, points, keys);
         for (int64_t i = 0; i < points; i++)
-            pairs[first + i] = (sort_pair){keys[i], (uint32_t)(first + i)};
+            s->start[(keys[i] >> s->shift) + 1]++;
     }
 }
 
-/* Stable radix sort by the low 24 bits of key. */
-static void sort_pairs(sort_pair *pairs, sort_pair *other, int64_t n)
+/* Into parts; afterwards start[b] is where part b begins. */
+static void part_points(sorter *s)
 {
-    int64_t count[2][DIGITS] = {{0}};
-    for (int64_t i = 0; i < n; i++) {
-        count[0][pairs[i].key & (DIGITS - 1)]++;
-        count[1][pairs[i].key >> DIGIT_BITS & (DIGITS - 1)]++;
+    const strata_problem *p = s->p;
+    for (int64_t b = 0; b < s->parts; b++)
+        s->start[b + 1] += s->start[b];
+    for (int64_t i = 0; i < p->n_local; i++) {
+        const uint32_t key = s->o->row[i];
+        traveller *to =
+            (traveller *)(void *)(s->travellers + (size_t)s->start[key >> s->shift]++ * s->size);
+        to->key = key;
+        to->row = (uint32_t)i;
+        for (int32_t f = 0; f < s->d; f++)
+            to->x[f] = p->x[f * p->stride + i];
     }
-    for (int pass = 0; pass < 2; pass++) {
-        int64_t at = 0;
-        for (int b = 0; b < DIGITS; b++) {
-            int64_t here = count[pass][b];
-            count[pass][b] = at;
-            at += here;
-        }
-    }
-    for (int64_t i = 0; i < n; i++)
-        other[count[0][pairs[i].key & (DIGITS - 1)]++] = pairs[i];
-    for (int64_t i = 0; i < n; i++)
-        pairs[count[1][other[i].key >> DIGIT_BITS & (DIGITS - 1)]++] = other[i];
+    memmove(s->start + 1, s->start, (size_t)s->parts * sizeof *s->start);
+    s->start[0] = 0;
 }
 
-static strata_status sort_rows(const strata_problem *p, strata_order *o)
+/* One part by the bits below its own, as many as tell its points apart twice over. */
+static void sort_part(const sorter *s, int64_t part)
+{
+    int64_t place[REST + 1] = {0};
+    const int64_t first = s->start[part], end = s->start[part + 1];
+    int32_t bits = 0;
+    while (bits < PART_BITS && bits < s->shift && (INT64_C(2) << bits) < end - first)
+        bits++;
+    const int32_t shift = s->shift - bits;
+    const uint32_t mask = (1u << bits) - 1;
+    const char *from = s->travellers + (size_t)first * s->size;
+    for (int64_t i = 0; i < end - first; i++)
+        place[((((const traveller *)(const void *)(from + (size_t)i * s->size))->key >> shift) &
+               mask) +
+              1]++;
+    place[0] = first;
+    for (uint32_t b = 0; b < mask; b++)
+        place[b + 1] += place[b];
+    for (int64_t i = 0; i < end - first; i++, from += s->size) {
+        const traveller *t = (const traveller *)(const void *)from;
+        const int64_t at = place[(t->key >> shift) & mask]++;
+        float *x = s->o->x + at / STRATA_LEAF * s->d * STRATA_LEAF + at % STRATA_LEAF;
+        s->o->row[at] = t->row;
+        for (int32_t f = 0; f < s->d; f++)
+            x[f * STRATA_LEAF] = t->x[f];
+    }
+}
+
+/* Copies of the last point fill up the last leaf. */
+static void fill_up(strata_order *o)
+{
+    const int64_t n = o->view.n_local;
+    float *x = o->x + (o->nodes[0] - 1) * o->view.d * STRATA_LEAF;
+    for (int64_t i = n % STRATA_LEAF; n > 0 && i != 0 && i < STRATA_LEAF; i++)
+        for (int32_t f = 0; f < o->view.d; f++)
+            x[f * STRATA_LEAF + i] = x[f * STRATA_LEAF + n % STRATA_LEAF - 1];
+}
+
+static strata_status sort_points(const strata_problem *p, strata_order *o)
 {
     strata_status rc = STRATA_OK;
-    sort_pair *pairs = NULL, *other = NULL;
-    STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *pairs, &pairs));
-    STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *other, &other));
+    sorter s = {
+        .p = p, .o = o, .d = p->d, .size = sizeof(traveller) + (size_t)p->d * sizeof(float)};
     STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *o->row, &o->row));
-    make_keys(p, pairs);
-    sort_pairs(pairs, other, p->n_local);
-    for (int64_t i = 0; i < p->n_local; i++)
-        o->row[i] = pairs[i].row;
-done:
-    strata_free(&pairs);
-    strata_free(&other);
-    return rc;
-}
-
-static void copy_leaf(const strata_problem *p, strata_order *o, int64_t leaf)
-{
-    const int64_t first = leaf * STRATA_LEAF, points = strata_order_points(o, 0, leaf);
-    float *to = o->x + first * p->d;
-    for (int32_t f = 0; f < p->d; f++, to += STRATA_LEAF) {
-        const float *from = p->x + f * p->stride;
-        for (int64_t i = 0; i < points; i++) {
-            if (first + i + AHEAD < p->n_local)
-                __builtin_prefetch(from + o->row[first + i + AHEAD]);
-            to[i] = from[o->row[first + i]];
-        }
-        for (int64_t i = points; i < STRATA_LEAF; i++)
-            to[i] = to[points - 1];
-    }
-}
-
-static strata_status copy_points(const strata_problem *p, strata_order *o)
-{
-    strata_status rc = STRATA_OK;
+    STRATA_TRY(strata_calloc(p->ctx, REST + 1, sizeof *s.start, &s.start));
+    STRATA_TRY(strata_alloc(p->ctx, p->n_local, s.size, &s.travellers));
     STRATA_TRY(strata_alloc(p->ctx, o->nodes[0] * p->d * STRATA_LEAF, sizeof *o->x, &o->x));
-    for (int64_t leaf = 0; leaf < o->nodes[0]; leaf++)
-        copy_leaf(p, o, leaf);
+    make_keys(&s);
+    part_points(&s);
+    for (int64_t part = 0; part < s.parts; part++)
+        sort_part(&s, part);
+    fill_up(o);
     if (!p->weights)
-        return STRATA_OK;
+        goto done;
     STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *o->weights, &o->weights));
     o->view.weights = o->weights;
     for (int64_t i = 0; i < p->n_local; i++)
         o->weights[i] = p->weights[o->row[i]];
 done:
+    strata_free(&s.start);
+    strata_free(&s.travellers);
     return rc;
 }
 
@@ -162,23 +197,19 @@ static void measure_leaf(strata_order *o, int64_t leaf, double *low, double *hig
     const int32_t d = o->view.d;
     const int64_t first = leaf * STRATA_LEAF, points = strata_order_points(o, 0, leaf);
     int64_t *sums = o->sums + leaf * (d + 1);
-    for (int32_t f = 0; f < d; f++) {
-        const float *row = o->x + first * d + f * STRATA_LEAF;
-        float least = row[0], most = row[0];
-        int32_t sum = 0; /* 64 values below 2^24 */
-        for (int64_t i = 0; i < STRATA_LEAF; i++) {
-            least = row[i] < least ? row[i] : least;
-            most = row[i] > most ? row[i] : most;
-        }
+    const float *x = o->x + first * d;
+    for (int32_t f = 0; f < d; f++, x += STRATA_LEAF) {
+        float least, most;
+        sums[f] = o->view.kernel->range(x, &least, &most);
         low[f] = (double)least - (double)o->view.origin[f];
         high[f] = (double)most - (double)o->view.origin[f];
+        for (int64_t i = points; i < STRATA_LEAF; i++)
+            sums[f] -= (int64_t)x[i];
+        if (!o->weights)
+            continue;
         sums[f] = 0;
-        if (o->weights)
-            for (int64_t i = 0; i < points; i++)
-                sums[f] += o->weights[first + i] * (int64_t)row[i];
-        for (int64_t i = 0; i < points && !o->weights; i++)
-            sum += (int32_t)row[i];
-        sums[f] += sum;
+        for (int64_t i = 0; i < points; i++)
+            sums[f] += o->weights[first + i] * (int64_t)x[i];
     }
     sums[d] = o->weights ? 0 : points;
     for (int64_t i = 0; i < points && o->weights; i++)
@@ -268,8 +299,7 @@ strata_status strata_order_get(const strata_problem *problem, const strata_order
     o->view.x = NULL;
     o->view.weights = NULL;
     plan_levels(o);
-    STRATA_TRY(sort_rows(problem, o));
-    STRATA_TRY(copy_points(problem, o));
+    STRATA_TRY(sort_points(problem, o));
     STRATA_TRY(build_tree(problem->ctx, o));
     *problem->order = o;
     *out = o;
