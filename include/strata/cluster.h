@@ -20,7 +20,8 @@
  * memory. */
 typedef struct strata_cluster_variant {
     const char *name;
-    bool exact;               /* false: labels, centroids and inertia may differ from lloyd's */
+    bool exact;               /* false: the centroids may differ from lloyd's; the labels are still the
+                                 nearest of them, and every partition has the same bits */
     int32_t bytes_per_point;  /* beside the 4 d of the points: bytes_per_point + bytes_per_point_d d */
     int32_t bytes_per_point_d; /*   + bytes_per_point_k k; the labels that are returned not counted */
     int32_t bytes_per_point_k;
@@ -55,6 +56,7 @@ typedef struct strata_iteration {
     int32_t iteration; /* how often the centroids had moved before these labels were found */
     double inertia;    /* scaled units, of these labels and the centroids that gave them */
     int64_t moved;     /* rows whose label changed; all of them in iteration 0 */
+    /* (minibatch: of a batch, its inertia scaled up to all rows; the last one is of all rows) */
     /* What it took this rank; measurements, no part of the result. */
     double seconds;          /* from the end of the iteration before (0: from the start of the walk) */
     int64_t distances_local; /* distances from points and boxes to centroids; 0 = not counted */
@@ -71,6 +73,7 @@ typedef struct strata_clustering {
     bool converged;     /* its last labels were those before */
     int32_t restart; /* which one won */
     const char *variant; /* the one that ran; static text */
+    bool exact;          /* what the table says of it */
     char reason[160];    /* why auto chose it, or a note */
     strata_iteration *history; /* [n_history], all restarts; owned */
     int64_t n_history;

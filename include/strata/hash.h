@@ -49,7 +49,8 @@ typedef enum strata_purpose {
     STRATA_RANDOM_GENERATE = 2,
     STRATA_RANDOM_SAMPLE = 3,
     STRATA_RANDOM_BOOTSTRAP = 4,
-    STRATA_RANDOM_TEST = 5
+    STRATA_RANDOM_TEST = 5,
+    STRATA_RANDOM_BATCH = 6
 } strata_purpose;
 
 /* 64 uniform bits as a function of its arguments only: half a block of Philox4x32-10 (Salmon et al.

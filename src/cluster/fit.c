@@ -105,6 +105,7 @@ static strata_status fit_restart(fit *f, int32_t restart, strata_clustering *out
                       .k = o->k,
                       .max_iterations = o->max_iterations,
                       .restart = restart,
+                      .seed = o->seed,
                       .centroids = f->trial,
                       .labels = (uint8_t *)f->labels,
                       .sums = f->sums,
@@ -190,6 +191,7 @@ strata_status strata_fit_problem(const strata_problem *problem,
         STRATA_FAIL(ctx, STRATA_ERR_INPUT, "there are no points to cluster");
     f.ops = strata_variant_choose(problem, options, result.reason, sizeof result.reason);
     result.variant = f.ops->info.name;
+    result.exact = f.ops->info.exact;
     STRATA_AGREE(ctx, fit_memory(ctx, &f, &result));
     /* given centroids walk the same way every time */
     int32_t restarts = strcmp(options->init, "centroids") == 0 ? 1 : options->restarts;

@@ -60,26 +60,33 @@ static strata_status check_tile(const strata_problem *p, int64_t first, int64_t 
     return STRATA_OK;
 }
 
+float strata_problem_radius(const strata_problem *p, int64_t tile)
+{
+    int32_t origin[STRATA_D_MAX];
+    int64_t distance[STRATA_TILE], largest = 0;
+    const int64_t points = strata_tile_points(p, tile);
+    for (int32_t f = 0; f < p->d; f++)
+        origin[f] = (int32_t)p->origin[f];
+    p->kernel->distances(p->x + tile * STRATA_TILE, p->stride, strata_tile_padded(points), p->d,
+                         origin, distance);
+    for (int64_t i = 0; i < points; i++)
+        largest = distance[i] > largest ? distance[i] : largest;
+    return (float)(sqrt((double)largest) * (1 + 1e-6));
+}
+
 /* One look at the points: are they on the grid, how far from the origin does each tile reach,
  * and the sum of squares. A tile's sum stays below 2^64: 1024 times 64 squares below 2^48. */
 static strata_status survey(strata_problem *p, __int128 *squares)
 {
-    int32_t origin[STRATA_D_MAX];
     const int32_t zero[STRATA_D_MAX] = {0};
-    for (int32_t f = 0; f < p->d; f++)
-        origin[f] = (int32_t)p->origin[f];
     for (int64_t t = 0; t < p->n_tiles; t++) {
-        int64_t distance[STRATA_TILE], largest = 0;
+        int64_t distance[STRATA_TILE];
         int64_t points = strata_tile_points(p, t), first = t * STRATA_TILE;
         uint64_t sum = 0;
         strata_status rc = check_tile(p, first, points);
         if (rc != STRATA_OK)
             return rc;
-        p->kernel->distances(p->x + first, p->stride, strata_tile_padded(points), p->d, origin,
-                             distance);
-        for (int64_t i = 0; i < points; i++)
-            largest = distance[i] > largest ? distance[i] : largest;
-        p->radius[t] = (float)(sqrt((double)largest) * (1 + 1e-6));
+        p->radius[t] = strata_problem_radius(p, t);
         p->kernel->distances(p->x + first, p->stride, strata_tile_padded(points), p->d, zero,
                              distance);
         for (int64_t i = 0; i < points && !p->weights; i++)

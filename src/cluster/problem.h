@@ -63,6 +63,9 @@ static inline int64_t strata_tile_padded(int64_t points)
     return (points + STRATA_BLOCK - 1) / STRATA_BLOCK * STRATA_BLOCK;
 }
 
+/* Not collective. An upper bound of |x - origin| over the points of a tile. */
+float strata_problem_radius(const strata_problem *p, int64_t tile);
+
 /* Random bits [points] of the rows of a tile. */
 static inline void strata_tile_random(const strata_problem *p, int64_t tile, uint64_t seed,
                                       strata_purpose purpose, uint64_t round, uint64_t *bits)
@@ -135,6 +138,7 @@ typedef struct strata_pass {
 /* One way to find the labels. Memory is taken in create; the passes cannot fail and do not
  * communicate. labels [stride] belongs to the caller and holds the labels in row order after
  * sync. */
+struct strata_run;
 typedef struct strata_variant_ops {
     strata_cluster_variant info;
     strata_status (*create)(const strata_problem *problem, int32_t k, uint8_t *labels,
@@ -143,13 +147,14 @@ typedef struct strata_variant_ops {
     void (*sync)(void *state);                                /* brings labels up to date */
     void (*relabel)(void *state, int64_t row, uint8_t label); /* after sync: one row moves */
     void (*destroy)(void **state);
+    strata_status (*walk)(struct strata_run *run); /* collective; NULL = Lloyd's in run.c */
 } strata_variant_ops;
 
 extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter, strata_variant_hamerly,
     strata_variant_gemm, strata_variant_yinyang, strata_variant_elkan,
-    strata_variant_merge;
+    strata_variant_merge, strata_variant_minibatch;
 
-/* The operations of an exact variant by name; NULL when there is none. */
+/* The operations of a variant by name; NULL when there is none. */
 const strata_variant_ops *strata_variant_find(const char *name);
 
 /* The variant for points that another one made of the rows: lloyd or filter, by the cost model. Not
@@ -180,6 +185,7 @@ typedef struct strata_run {
     const strata_variant_ops *ops;
     void *state; /* of the variant */
     int32_t k, max_iterations, restart;
+    uint64_t seed;
     int32_t *centroids;      /* [k, d] in: start, out: end; borrowed */
     uint8_t *labels;         /* [stride] borrowed */
     int64_t *sums;           /* [k, d + 1] local; borrowed */
@@ -192,8 +198,18 @@ typedef struct strata_run {
     double clock; /* when the iteration before ended */
 } strata_run;
 
-/* Collective. Lloyd's walk from run->centroids to the end. */
+/* Collective. The variant's walk from run->centroids to the end. */
 strata_status strata_run_walk(strata_run *run) STRATA_MUST_USE;
+
+/* For walks. Collective. Labels all rows by run->centroids and reduces the sums: run->global and
+ * run->inertia are theirs, and the history grows by a row. first: as in strata_pass. */
+strata_status strata_run_label(strata_run *run, int32_t iteration, bool first,
+                               int64_t *moved) STRATA_MUST_USE;
+/* Collective. One sum over ranks of run->global, counted. */
+strata_status strata_run_reduce(strata_run *run) STRATA_MUST_USE;
+/* Logically collective. Another row of the history. */
+strata_status strata_run_remember(strata_run *run, int32_t iteration, double inertia, int64_t moved,
+                                  int64_t distances) STRATA_MUST_USE;
 
 /* Collective. strata_cluster_fit on a problem that is shared by several fits (the space order
  * too). */

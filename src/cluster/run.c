@@ -116,29 +116,17 @@ static void move_centroids(strata_run *run)
     }
 }
 
-/* Collective. Labels, and the global sums and number of moved rows. *distances: what it took. */
-static strata_status label_and_sum(strata_run *run, int32_t iteration, int64_t *moved,
-                                   int64_t *distances)
+strata_status strata_run_reduce(strata_run *run)
 {
-    const strata_problem *p = run->problem;
-    const int64_t length = (int64_t)run->k * (p->d + 1);
-    strata_pass pass = {.centroids = run->centroids, .first = iteration == 0, .sums = run->sums};
-    run->ops->assign(run->state, &pass);
-    memcpy(run->global, run->sums, (size_t)length * sizeof *run->global);
-    run->global[length] = pass.moved;
-    run->global[length + 1] = 0; /* the place of a stop request, so that all ranks stop together */
-    strata_status rc = strata_par_allreduce_i64(p->ctx, run->global, length + 2, STRATA_SUM);
-    run->bytes += (length + 2) * (int64_t)sizeof *run->global;
+    const int64_t length = (int64_t)run->k * (run->problem->d + 1) + 2;
+    run->bytes += length * (int64_t)sizeof *run->global;
     run->calls++;
-    run->redecided += pass.redecided;
-    run->inertia = p->squares + strata_exact_inertia(run->k, p->d, run->centroids, run->global);
-    *moved = run->global[length];
-    *distances = pass.distances;
-    return rc;
+    return strata_par_allreduce_i64(run->problem->ctx, run->global, length, STRATA_SUM);
 }
 
-/* Logically collective: the history is as long on every rank, so all grow it together. */
-static strata_status remember(strata_run *run, int32_t iteration, int64_t moved, int64_t distances)
+/* The history is as long on every rank, so all grow it together. */
+strata_status strata_run_remember(strata_run *run, int32_t iteration, double inertia, int64_t moved,
+                                  int64_t distances)
 {
     strata_status rc = STRATA_OK;
     strata_history *h = run->history;
@@ -149,26 +137,43 @@ static strata_status remember(strata_run *run, int32_t iteration, int64_t moved,
     if (h->count == h->capacity)
         STRATA_AGREE(run->problem->ctx, strata_reserve(run->problem->ctx, &h->rows, &h->capacity,
                                                        h->count + 256, sizeof *h->rows));
-    h->rows[h->count++] = (strata_iteration){
-        .restart = run->restart,
-        .iteration = iteration,
-        .inertia = strata_exact_scaled(run->inertia, run->problem->step_exponent),
-        .moved = moved,
-        .seconds = seconds,
-        .distances_local = distances};
+    h->rows[h->count++] = (strata_iteration){.restart = run->restart,
+                                             .iteration = iteration,
+                                             .inertia = inertia,
+                                             .moved = moved,
+                                             .seconds = seconds,
+                                             .distances_local = distances};
 done:
     return rc;
 }
 
-strata_status strata_run_walk(strata_run *run)
+strata_status strata_run_label(strata_run *run, int32_t iteration, bool first, int64_t *moved)
 {
     strata_status rc = STRATA_OK;
-    memset(run->sums, 0, (size_t)run->k * (size_t)(run->problem->d + 1) * sizeof *run->sums);
-    run->clock = strata_now();
+    const strata_problem *p = run->problem;
+    const int64_t length = (int64_t)run->k * (p->d + 1);
+    strata_pass pass = {.centroids = run->centroids, .first = first, .sums = run->sums};
+    run->ops->assign(run->state, &pass);
+    memcpy(run->global, run->sums, (size_t)length * sizeof *run->global);
+    run->global[length] = pass.moved;
+    run->global[length + 1] = 0; /* the place of a stop request, so that all ranks stop together */
+    STRATA_TRY(strata_run_reduce(run));
+    run->redecided += pass.redecided;
+    run->inertia = p->squares + strata_exact_inertia(run->k, p->d, run->centroids, run->global);
+    *moved = run->global[length];
+    STRATA_TRY(strata_run_remember(run, iteration,
+                                   strata_exact_scaled(run->inertia, p->step_exponent), *moved,
+                                   pass.distances));
+done:
+    return rc;
+}
+
+static strata_status walk_lloyd(strata_run *run)
+{
+    strata_status rc = STRATA_OK;
     for (int32_t iteration = 0;; iteration++) {
-        int64_t moved = 0, given = 0, distances = 0;
-        STRATA_TRY(label_and_sum(run, iteration, &moved, &distances));
-        STRATA_TRY(remember(run, iteration, moved, distances));
+        int64_t moved = 0, given = 0;
+        STRATA_TRY(strata_run_label(run, iteration, iteration == 0, &moved));
         run->iterations = iteration;
         run->converged = moved == 0;
         if (iteration >= run->max_iterations)
@@ -183,4 +188,11 @@ strata_status strata_run_walk(strata_run *run)
     }
 done:
     return rc;
+}
+
+strata_status strata_run_walk(strata_run *run)
+{
+    memset(run->sums, 0, (size_t)run->k * (size_t)(run->problem->d + 1) * sizeof *run->sums);
+    run->clock = strata_now();
+    return run->ops->walk ? run->ops->walk(run) : walk_lloyd(run);
 }

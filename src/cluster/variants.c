@@ -8,7 +8,7 @@
 static const strata_variant_ops *const table[] = {&strata_variant_lloyd, &strata_variant_filter,
                                                   &strata_variant_hamerly, &strata_variant_gemm,
                                                   &strata_variant_yinyang, &strata_variant_elkan,
-                                                  &strata_variant_merge};
+                                                  &strata_variant_merge,  &strata_variant_minibatch};
 enum { VARIANTS = sizeof table / sizeof table[0] };
 
 int32_t strata_cluster_variant_count(void)
@@ -121,7 +121,9 @@ const strata_variant_ops *strata_variant_choose(const strata_problem *problem,
     if (!ops)
         return choose_by_cost(problem, options, reason, reason_size);
     const strata_cluster_variant *v = &ops->info;
-    if (problem->d < v->d_min || problem->d > v->d_max || options->k < v->k_min)
+    if (!v->exact)
+        snprintf(reason, reason_size, "as asked; not exact: its centroids are not those of lloyd");
+    else if (problem->d < v->d_min || problem->d > v->d_max || options->k < v->k_min)
         snprintf(reason, reason_size, "as asked, outside its regime (%s)", v->regime);
     else
         snprintf(reason, reason_size, "as asked");

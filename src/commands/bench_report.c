@@ -133,7 +133,7 @@ void bench_print_case(const bench_plan *plan, const bench_case *c)
         if (!cell->same)
             printf("  %s: not lloyd's %s%s\n", cell->name,
                    differences(cell->differs, text, sizeof text),
-                   cell->exact ? ", though it is exact" : " (not an exact variant)");
+                   cell->exact ? ", though it is exact" : " (not exact)");
     }
     fflush(stdout);
 }

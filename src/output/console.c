@@ -127,10 +127,10 @@ static void print_clusters(FILE *out, const strata_result *r)
         fputc('\n', out);
     }
     fprintf(out, "Centres in original units. Inertia %.10g, %" PRId32 " iterations%s, best of %" PRId32
-                 " starts, variant %s.\n",
+                 " starts, variant %s%s.\n",
             c->inertia, c->iterations, c->converged ? "" : " (NOT converged)",
             strcmp(r->config->cluster.init, "centroids") == 0 ? 1 : r->config->cluster.restarts,
-            c->variant);
+            c->variant, c->exact ? "" : " (NOT exact)");
     if (c->reason[0])
         fprintf(out, "%s\n", c->reason);
 }

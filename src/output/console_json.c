@@ -61,6 +61,7 @@ static void add_clusters(strata_context *ctx, strata_json *json, const strata_re
     strata_json_open(ctx, json, "clustering", '{');
     strata_json_integer(ctx, json, "k", c->k);
     strata_json_text(ctx, json, "variant", c->variant);
+    strata_json_boolean(ctx, json, "exact", c->exact);
     strata_json_text(ctx, json, "reason", c->reason);
     strata_json_real(ctx, json, "inertia", c->inertia);
     strata_json_integer(ctx, json, "iterations", c->iterations);

@@ -237,6 +237,64 @@ static void test_choice(void **state)
     }
 }
 
+/* minibatch is not exact, but the same for every partition and kernel: against one rank that has all
+ * rows. Its labels are the nearest of its centroids. */
+static void check_minibatch(const cloud *c, strata_cluster_options options, double within)
+{
+    strata_context alone = {0};
+    assert_int_equal(strata_context_init(&alone, MPI_COMM_SELF), STRATA_OK);
+    for (int shape = 0; shape < 3; shape++) {
+        int64_t first = 0, none = 0;
+        strata_clustering one = {0}, plain = {0};
+        strata_points mine = cloud_points(&ctx, c, shape, &first),
+                      all = cloud_points(&alone, c, 0, &none);
+        options.kernel = shape == 1 ? "plain" : NULL;
+        options.weights = c->weights;
+        options.variant = "lloyd";
+        assert_int_equal(strata_cluster_fit(&alone, &all, &options, &plain), STRATA_OK);
+        options.variant = "minibatch";
+        assert_int_equal(strata_cluster_fit(&alone, &all, &options, &one), STRATA_OK);
+        strata_clustering many = fit(c, shape, options);
+        assert_true(plain.exact && !one.exact && !many.exact);
+        assert_non_null(strstr(many.reason, "not exact"));
+        memmove(one.labels, one.labels + first, (size_t)mine.n_local * sizeof *one.labels);
+        assert_same(&one, &many, mine.n_local, "minibatch");
+        assert_true(one.inertia <= plain.inertia * within);
+        int16_t *labels = calloc((size_t)mine.n_local + 1, sizeof *labels);
+        assert_int_equal(strata_cluster_assign(&ctx, &mine, many.k, many.centroids, labels, NULL),
+                         STRATA_OK);
+        assert_memory_equal(labels, many.labels, (size_t)mine.n_local * sizeof *labels);
+        free(labels);
+        strata_clustering_release(&one);
+        strata_clustering_release(&many);
+        strata_clustering_release(&plain);
+        points_free(&mine);
+        points_free(&all);
+    }
+    strata_context_release(&alone);
+}
+
+static void test_minibatch(void **state)
+{
+    (void)state;
+    cloud c = cloud_make(60000, 3, 8, 3000000, 500000, 24); /* 59 slices, several epochs */
+    check_minibatch(&c, options_of(8, 2, 150), 1.05);
+    check_minibatch(&c, options_of(8, 1, 0), 1.0); /* the start only */
+    cloud_free(&c);
+    c = cloud_make(20000, 17, 1, 0, 2000000, 25);
+    c.weights = calloc((size_t)c.n, 8);
+    for (int64_t i = 0; i < c.n; i++)
+        c.weights[i] = i % 3 * INT64_C(3000000000); /* totals come near 2^63 */
+    check_minibatch(&c, options_of(90, 1, 60), 1.05);
+    cloud_free(&c);
+    c = cloud_make(500, 2, 3, 1000, 2, 26); /* a batch is everything; clusters stay empty */
+    check_minibatch(&c, options_of(40, 2, 30), 1e9);
+    cloud_free(&c);
+    c = cloud_make(2, 2, 2, 1000, 2, 27);
+    check_minibatch(&c, options_of(3, 1, 30), 1.0);
+    cloud_free(&c);
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -247,7 +305,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_coarse),         cmocka_unit_test(test_far_from_zero),
         cmocka_unit_test(test_empty_clusters), cmocka_unit_test(test_weights),
         cmocka_unit_test(test_wide),           cmocka_unit_test(test_equal_rows),
-        cmocka_unit_test(test_rows_part),      cmocka_unit_test(test_choice)};
+        cmocka_unit_test(test_rows_part),      cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_minibatch)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&ctx);
     MPI_Finalize();
