@@ -13,12 +13,13 @@ typedef struct bounds {
     strata_crowds crowds;
     uint8_t *labels;               /* [stride] borrowed */
     float *safe;                   /* [stride] owned */
-    float *lower;                  /* [stride][width] owned */
-    int64_t width;                 /* bounds a point */
+    float *lower;                  /* [stride][width] and 64 bytes; owned */
+    float *rows;                   /* [stride][d] the points; owned */
     int32_t *before;               /* [k, d] centroids of the pass before; owned */
     double drift[STRATA_K_MAX];    /* of a row of bounds */
     double own[STRATA_K_MAX];      /* of a label */
     bool scouts, all;              /* which tiles have bounds */
+    bool fresh;                    /* since this pass */
     int64_t looked, crowds_looked; /* of the scouts in this pass */
     strata_pass *pass;
 } bounds;
@@ -31,6 +32,7 @@ void strata_bounds_destroy(void **state)
         strata_crowds_release(&self->crowds);
         strata_free(&self->safe);
         strata_free(&self->lower);
+        strata_free(&self->rows);
         strata_free(&self->before);
     }
     strata_free(state);
@@ -46,9 +48,10 @@ strata_status strata_bounds_create(const strata_problem *problem, int32_t k, boo
     *self = (bounds){.problem = problem, .labels = labels};
     STRATA_TRY(strata_screen_init(ctx, k, problem->d, &self->screen));
     STRATA_TRY(strata_crowds_init(ctx, k, problem->d, each, &self->crowds));
-    self->width = each ? STRATA_CROWD * self->crowds.count : STRATA_CROWD;
     STRATA_TRY(strata_alloc(ctx, problem->stride, sizeof *self->safe, &self->safe));
-    STRATA_TRY(strata_alloc(ctx, problem->stride * self->width, sizeof *self->lower, &self->lower));
+    STRATA_TRY(strata_alloc(ctx, problem->stride * self->crowds.width + STRATA_CROWD,
+                            sizeof *self->lower, &self->lower));
+    STRATA_TRY(strata_alloc(ctx, problem->stride * problem->d, sizeof *self->rows, &self->rows));
     STRATA_TRY(strata_alloc(ctx, (int64_t)k * problem->d, sizeof *self->before, &self->before));
     *state = self;
     self = NULL;
@@ -117,24 +120,11 @@ static bool is_scout(int64_t tile)
 /* From here on these tiles have bounds; none says anything yet. */
 static void begin_bounds(bounds *self, bool all)
 {
-    const strata_problem *p = self->problem;
     strata_crowds_group(&self->crowds, self->pass->centroids);
     memset(self->drift, 0, sizeof self->drift);
     memset(self->own, 0, sizeof self->own);
-    self->scouts = true;
+    self->scouts = self->fresh = true;
     self->all = all;
-    for (int64_t tile = 0; tile < p->n_tiles; tile++) {
-        const int64_t first = tile * STRATA_TILE,
-                      padded = strata_tile_padded(strata_tile_points(p, tile));
-        if (!all && !is_scout(tile))
-            continue;
-        for (int64_t i = first; i < first + padded; i++) {
-            self->safe[i] = -1;
-            for (int64_t b = 0; b < self->width; b++)
-                self->lower[i * self->width + b] =
-                    b < self->crowds.count || self->crowds.half ? -3e38f : 3e38f;
-        }
-    }
 }
 
 static void scan_tile(bounds *self, int64_t tile)
@@ -150,46 +140,109 @@ static void scan_tile(bounds *self, int64_t tile)
                                       self->labels, found, pass->sums);
 }
 
-static void look_at_block(bounds *self, int64_t first, uint64_t due)
+static void take_label(bounds *self, int64_t i, bool unsure, uint8_t label)
 {
     const strata_problem *p = self->problem;
-    _Alignas(64) uint8_t found[STRATA_BLOCK];
-    strata_look look = {.x = p->x + first,
-                        .stride = p->stride,
+    if (unsure) {
+        label = (uint8_t)strata_exact_nearest(p, i, self->pass->centroids, self->crowds.k, NULL);
+        self->pass->redecided++;
+        self->pass->distances += self->crowds.k;
+    }
+    if (label != self->labels[i])
+        strata_sums_label(p, self->pass, i, self->labels, label);
+}
+
+/* Once a walk: the points of a tile as rows, which single points are read from. */
+static void copy_rows(const bounds *self, int64_t tile)
+{
+    const strata_problem *p = self->problem;
+    const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+    for (int64_t at = first; at < first + points; at += STRATA_CROWD)
+        for (int32_t f = 0; f < p->d; f++)
+            for (int64_t i = at; i < at + STRATA_CROWD; i++)
+                self->rows[i * p->d + f] = p->x[f * p->stride + i];
+}
+
+/* The points of a tile that are past their bounds. */
+typedef struct todo {
+    int64_t points; /* of the tile; 0 = no such tile */
+    uint64_t due[STRATA_TILE / 64];
+} todo;
+
+static void find_due(const bounds *self, int64_t tile, todo *out)
+{
+    const strata_problem *p = self->problem;
+    const int64_t first = tile * STRATA_TILE;
+    out->points = tile < p->n_tiles ? strata_tile_points(p, tile) : 0;
+    if (!self->fresh) {
+        p->kernel->overdue(self->labels + first, self->safe + first, self->crowds.own_up,
+                           out->points, out->due);
+        return;
+    }
+    for (int64_t at = 0; at < out->points; at += 64)
+        out->due[at / 64] =
+            out->points - at < 64 ? (UINT64_C(1) << (out->points - at)) - 1 : UINT64_MAX;
+}
+
+static int32_t list_due(const todo *of, uint16_t *list)
+{
+    int32_t n = 0;
+    for (int64_t at = 0; at < of->points; at += 64)
+        for (uint64_t bits = of->due[at / 64]; bits != 0; bits &= bits - 1)
+            list[n++] = (uint16_t)(at + __builtin_ctzll(bits));
+    return n;
+}
+
+static void look_at_tile(bounds *self, int64_t tile, const todo *now, const todo *next)
+{
+    const strata_problem *p = self->problem;
+    const int64_t first = tile * STRATA_TILE, points = now->points;
+    const uint64_t *due = now->due;
+    uint64_t unsure[STRATA_TILE / 64] = {0};
+    uint8_t found[STRATA_TILE];
+    uint16_t ahead[STRATA_TILE];
+    if (self->fresh)
+        copy_rows(self, tile);
+    memcpy(found, self->labels + first, (size_t)points);
+    strata_look look = {.rows = self->rows + first * p->d,
                         .due = due,
+                        .points = points,
+                        .fresh = self->fresh,
                         .labels = found,
-                        .lower = self->lower + first * self->width,
-                        .safe = self->safe + first};
-    memcpy(found, self->labels + first, sizeof found);
+                        .lower = self->lower + first * self->crowds.width,
+                        .safe = self->safe + first,
+                        .unsure = unsure,
+                        .ahead = ahead,
+                        .n_ahead = list_due(next, ahead)};
     if (self->crowds.half)
         p->kernel->look_each(&self->crowds, &look);
     else
         p->kernel->look_crowds(&self->crowds, &look);
-    for (; due != 0; due &= due - 1) {
-        const int32_t q = __builtin_ctzll(due);
-        if (look.unsure >> q & 1) {
-            found[q] = (uint8_t)strata_exact_nearest(p, first + q, self->pass->centroids,
-                                                     self->crowds.k, NULL);
-            self->pass->redecided++;
-            self->pass->distances += self->crowds.k;
+    for (int64_t at = 0; at < points; at += 64)
+        for (uint64_t bits = due[at / 64]; bits != 0; bits &= bits - 1) {
+            const int64_t q = at + __builtin_ctzll(bits);
+            take_label(self, first + q, unsure[at / 64] >> (q - at) & 1, found[q]);
         }
-        strata_sums_label(p, self->pass, first + q, self->labels, found[q]);
-    }
     self->pass->distances += look.crowds * STRATA_CROWD;
+    self->looked += look.looked;
     self->crowds_looked += look.crowds;
 }
 
-static void look_at_tile(bounds *self, int64_t tile)
+static void look_at_all(bounds *self)
 {
-    const strata_problem *p = self->problem;
-    const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
-    uint64_t due[STRATA_TILE / STRATA_BLOCK];
-    p->kernel->overdue(self->labels + first, self->safe + first, self->crowds.own_up, points, due);
-    for (int64_t at = 0; at < points; at += STRATA_BLOCK)
-        if (due[at / STRATA_BLOCK] != 0) {
-            self->looked += __builtin_popcountll(due[at / STRATA_BLOCK]);
-            look_at_block(self, first + at, due[at / STRATA_BLOCK]);
-        }
+    todo turn[2];
+    find_due(self, 0, &turn[0]);
+    for (int64_t tile = 0; tile < self->problem->n_tiles; tile++) {
+        find_due(self, tile + 1, &turn[(tile + 1) % 2]);
+        look_at_tile(self, tile, &turn[tile % 2], &turn[(tile + 1) % 2]);
+    }
+}
+
+static void look_at_scout(bounds *self, int64_t tile)
+{
+    todo now, none = {.points = 0};
+    find_due(self, tile, &now);
+    look_at_tile(self, tile, &now, &none);
 }
 
 /* ---- passes ---------------------------------------------------------------------------------- */
@@ -201,7 +254,7 @@ static bool bounds_pay(const bounds *self)
     int64_t points = 0;
     for (int64_t tile = 0; tile < self->problem->n_tiles; tile += SCOUTS)
         points += strata_tile_points(self->problem, tile);
-    return 2 * (self->looked + self->crowds_looked) < points * self->crowds.count;
+    return 4 * (self->looked + self->crowds_looked) < points * self->crowds.count;
 }
 
 void strata_bounds_assign(void *state, strata_pass *pass)
@@ -209,20 +262,18 @@ void strata_bounds_assign(void *state, strata_pass *pass)
     bounds *self = state;
     const strata_problem *p = self->problem;
     const size_t bytes = (size_t)self->crowds.k * (size_t)p->d * sizeof *self->before;
-    bool fresh = false;
     self->pass = pass;
+    self->fresh = false;
     pass->moved = pass->redecided = pass->distances = 0;
     if (pass->first) {
         memset(pass->sums, 0, (size_t)(self->crowds.k * (p->d + 1)) * sizeof *pass->sums);
         self->scouts = self->all = false;
     } else if (!self->scouts) {
         begin_bounds(self, false);
-        fresh = true;
     } else if (!self->all && bounds_pay(self)) {
         begin_bounds(self, true);
-        fresh = true;
     }
-    if (!fresh && !pass->first)
+    if (!self->fresh && !pass->first)
         add_drift(self);
     publish_drift(self);
     memcpy(self->before, pass->centroids, bytes);
@@ -233,12 +284,14 @@ void strata_bounds_assign(void *state, strata_pass *pass)
     }
     strata_screen_set(&self->screen, pass->centroids, self->crowds.k, p->origin, STRATA_SCREEN_DOT);
     self->looked = self->crowds_looked = 0;
-    for (int64_t tile = 0; tile < p->n_tiles; tile++)
-        if (self->all || (self->scouts && is_scout(tile)))
-            look_at_tile(self, tile);
+    if (self->all)
+        look_at_all(self);
+    for (int64_t tile = 0; tile < p->n_tiles && !self->all; tile++)
+        if (self->scouts && is_scout(tile))
+            look_at_scout(self, tile);
         else
             scan_tile(self, tile);
-    if (fresh)
+    if (self->fresh)
         self->looked = self->crowds_looked = INT64_MAX / 8; /* says nothing of the next pass */
     if (pass->first)
         pass->moved = p->n_local;
@@ -254,7 +307,6 @@ void strata_bounds_relabel(void *state, int64_t row, uint8_t label)
     bounds *self = state;
     self->labels[row] = label;
     self->safe[row] = -1;
-    for (int64_t b = 0; b < self->width; b++)
-        self->lower[row * self->width + b] =
-            b < self->crowds.count || self->crowds.half ? -3e38f : 3e38f;
+    for (int64_t b = 0; b < self->crowds.width; b++)
+        self->lower[row * self->crowds.width + b] = -3e38f;
 }

@@ -11,6 +11,9 @@ strata_status strata_crowds_init(strata_context *ctx, int32_t k, int32_t d, bool
     const int64_t places = (int64_t)s.count * STRATA_CROWD;
     const double rounding = (d + 4) * 0x1p-24 * (1 + 1e-4), packing = 0x1p-19;
     s.relative = (float)((rounding + packing + rounding * packing) * (1 + 1e-4));
+    s.width = each ? places : s.count <= STRATA_CROWD / 2 ? STRATA_CROWD / 2 : STRATA_CROWD;
+    for (int32_t crowd = 0; crowd < STRATA_CROWD; crowd++)
+        s.floor[crowd] = crowd < s.count ? -3e38f : 3e38f;
     STRATA_TRY(strata_alloc(ctx, places * d, sizeof *s.c, &s.c));
     if (each)
         STRATA_TRY(strata_alloc(ctx, places * places, sizeof *s.half, &s.half));

@@ -1,21 +1,35 @@
 /* hamerly.c: one bound a point (Hamerly 2010, doi 10.1137/1.9781611972801.12), in the form of
- * filter.c. `safe` is the total drift of the centroids up to which a point's label must stay. In
- * each pass the points that are past it are gathered into blocks and screened together; the
- * others are not read. */
+ * filter.c. A pass shrinks the difference of a point's distances to its label and to any other
+ * centroid by at most what the label moved and what the longest other one moved; their sum over
+ * the passes, in double and rounded up each time, is the label's drift. `safe` is the drift of its
+ * label up to which a point's label must stay: the drift when it was looked at + margin, a lower
+ * bound of that difference, rounded down. While the drift, rounded up, is below it, every other
+ * centroid is strictly farther, whatever the rule for ties. In each pass the points that are past
+ * it are gathered into blocks and screened together; the others are not read.
+ *
+ * While centroids move far nearly all points are past it, and margins are computed in vain. So
+ * tiles are scanned as lloyd does, but for one in SCOUTS; when fewer than two thirds of the
+ * scouts' points are past their bounds, all tiles get bounds. */
+#include <math.h>
 #include <string.h>
 
 #include "cluster/sums.h"
 #include "strata/memory.h"
 
+enum { SCOUTS = 16 };
+
 typedef struct hamerly {
     const strata_problem *problem;
     strata_screen screen;
-    uint8_t *labels; /* [stride] borrowed */
-    float *safe;     /* [stride] owned */
-    int32_t *before; /* [k, d] centroids of the pass before; owned */
-    float *gathered; /* [d][STRATA_BLOCK] owned */
-    double drift;
+    uint8_t *labels;              /* [stride] borrowed */
+    float *safe;                  /* [stride] owned */
+    int32_t *before;              /* [k, d] centroids of the pass before; owned */
+    float *gathered;              /* [d][STRATA_BLOCK] owned */
+    double drift[STRATA_K_MAX];   /* by label */
+    float drift_up[STRATA_K_MAX]; /* the same, rounded up */
+    int64_t due;                  /* points of the scouts that were looked at */
     int32_t k;
+    bool all, fresh; /* all tiles have bounds; since this pass */
     strata_pass *pass;
 } hamerly;
 
@@ -80,22 +94,23 @@ static void look(hamerly *self, const float *x, int64_t stride, const int32_t *r
             margin[q] = -1;
             self->pass->redecided++;
         }
-        strata_sums_label(p, self->pass, i, self->labels, found[q]);
-        self->safe[i] = safe_until(self->drift, margin[q]);
+        self->safe[i] = safe_until(self->drift[found[q]], margin[q]);
+        if (self->pass->first || found[q] != self->labels[i])
+            strata_sums_label(p, self->pass, i, self->labels, found[q]);
     }
 }
 
 /* The rows of a tile that are past their bound. */
 static int64_t find_due(const hamerly *self, int64_t tile, int32_t *rows)
 {
-    const int64_t points = strata_tile_points(self->problem, tile);
-    const float *safe = self->safe + tile * STRATA_TILE;
-    const float now = (float)(self->drift * (1 + 2e-7));
+    const int64_t points = strata_tile_points(self->problem, tile), first = tile * STRATA_TILE;
+    uint64_t past[STRATA_TILE / STRATA_BLOCK];
     int64_t due = 0;
-    for (int32_t i = 0; i < points; i++) {
-        rows[due] = i;
-        due += self->pass->first || !(now < safe[i]);
-    }
+    self->problem->kernel->overdue(self->labels + first, self->safe + first, self->drift_up, points,
+                                   past);
+    for (int64_t at = 0; at < points; at += STRATA_BLOCK)
+        for (uint64_t bits = past[at / STRATA_BLOCK]; bits != 0; bits &= bits - 1)
+            rows[due++] = (int32_t)at + __builtin_ctzll(bits);
     return due;
 }
 
@@ -103,9 +118,12 @@ static void look_at_tile(hamerly *self, int64_t tile)
 {
     const strata_problem *p = self->problem;
     const float *x = p->x + tile * STRATA_TILE;
-    int32_t rows[STRATA_TILE + 1];
+    int32_t rows[STRATA_TILE];
     const int64_t points = strata_tile_points(p, tile);
-    int64_t due = find_due(self, tile, rows);
+    const bool fresh = self->pass->first || (self->fresh && tile % SCOUTS != 0);
+    const int64_t due = fresh ? points : find_due(self, tile, rows);
+    if (tile % SCOUTS == 0)
+        self->due += due;
     if (due > points * 3 / 4) { /* gathering would cost more than it spares */
         for (int32_t i = 0; i < points; i++)
             rows[i] = i;
@@ -122,22 +140,70 @@ static void look_at_tile(hamerly *self, int64_t tile)
     }
 }
 
+static void scan_tile(hamerly *self, int64_t tile)
+{
+    const strata_problem *p = self->problem;
+    strata_pass *pass = self->pass;
+    _Alignas(64) uint8_t found[STRATA_TILE];
+    const int64_t points = strata_tile_points(p, tile);
+    const int64_t redecided = strata_exact_tile(p, &self->screen, pass->centroids, tile, found);
+    pass->redecided += redecided;
+    pass->distances += (points + redecided) * self->k;
+    pass->moved += strata_sums_points(p, tile * STRATA_TILE, points, self->k, pass->first,
+                                      self->labels, found, pass->sums);
+}
+
+static void add_drift(hamerly *self)
+{
+    const int32_t d = self->problem->d;
+    double moves[STRATA_K_MAX], longest = 0, next = 0;
+    for (int32_t j = 0; j < self->k; j++) {
+        moves[j] = strata_longest_move(1, d, self->before + (int64_t)j * d,
+                                       self->pass->centroids + (int64_t)j * d) /
+                   2;
+        next = moves[j] > longest ? longest : moves[j] > next ? moves[j] : next;
+        longest = moves[j] > longest ? moves[j] : longest;
+    }
+    for (int32_t j = 0; j < self->k; j++) {
+        const double other = moves[j] == longest ? next : longest;
+        self->drift[j] = (self->drift[j] + moves[j] + other) * (1 + 1e-15);
+        self->drift_up[j] = (float)(self->drift[j] * (1 + 2e-7));
+    }
+}
+
+static bool bounds_pay(const hamerly *self)
+{
+    int64_t points = 0;
+    for (int64_t tile = 0; tile < self->problem->n_tiles; tile += SCOUTS)
+        points += strata_tile_points(self->problem, tile);
+    return 3 * self->due < 2 * points;
+}
+
 static void assign(void *state, strata_pass *pass)
 {
     hamerly *self = state;
     const strata_problem *p = self->problem;
-    const size_t bytes = (size_t)self->k * (size_t)p->d * sizeof *self->before;
     self->pass = pass;
-    self->drift = pass->first ? 0
-                              : self->drift + strata_longest_move(self->k, p->d, self->before,
-                                                                  pass->centroids);
-    memcpy(self->before, pass->centroids, bytes);
-    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin, STRATA_SCREEN_DOT);
-    pass->moved = pass->redecided = 0;
-    if (pass->first)
+    self->fresh = false;
+    pass->moved = pass->redecided = pass->distances = 0;
+    if (pass->first) {
         memset(pass->sums, 0, (size_t)(self->k * (p->d + 1)) * sizeof *pass->sums);
+        memset(self->drift, 0, sizeof self->drift);
+        memset(self->drift_up, 0, sizeof self->drift_up);
+        self->all = false;
+    } else {
+        add_drift(self);
+        self->fresh = !self->all && bounds_pay(self);
+        self->all = self->all || self->fresh;
+    }
+    memcpy(self->before, pass->centroids, (size_t)self->k * (size_t)p->d * sizeof *self->before);
+    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin, STRATA_SCREEN_DOT);
+    self->due = 0;
     for (int64_t tile = 0; tile < p->n_tiles; tile++)
-        look_at_tile(self, tile);
+        if (self->all || tile % SCOUTS == 0)
+            look_at_tile(self, tile);
+        else
+            scan_tile(self, tile);
     if (pass->first)
         pass->moved = p->n_local;
 }

@@ -65,8 +65,8 @@ typedef struct strata_screen {
     uint32_t index_mask; /* the low bits that hold the index */
 } strata_screen;
 
-/* Centroids in crowds of sixteen, one to a lane, for points that are looked at one by one; and how far
- * they went. A centroid's place is 16 crowd + lane. See bounds.h. */
+/* Centroids in crowds of sixteen, one to a lane, for points that are looked at one by one; and how
+ * far they went. A centroid's place is 16 crowd + lane. See bounds.h. */
 enum { STRATA_CROWD = 16, STRATA_CROWDS = STRATA_K_MAX / STRATA_CROWD };
 typedef struct strata_crowds {
     int32_t k, d, count;
@@ -76,23 +76,29 @@ typedef struct strata_crowds {
     float relative;            /* no distance squared is off by more than this share */
     uint8_t place[STRATA_K_MAX]; /* of a label */
     uint8_t label[STRATA_K_MAX]; /* at a place */
-    /* The drift so far, rounded up and down: of a row of bounds (by crowd, or by place with half), and
-     * by label the own and the longest other. */
+    /* The drift so far, rounded up and down: of a row of bounds (by crowd, or by place with half),
+     * and by label the own and the longest other. */
     _Alignas(64) float up[STRATA_K_MAX];
     _Alignas(64) float down[STRATA_K_MAX];
+    _Alignas(64) float floor[STRATA_CROWD]; /* -3e38, where there is no crowd 3e38 */
+    int64_t width;                          /* bounds a point */
     float own_up[STRATA_K_MAX], own_down[STRATA_K_MAX];
 } strata_crowds;
 
-/* One block of points that are looked at. */
+/* The points of a tile that are looked at. */
 typedef struct strata_look {
-    const float *x; /* [d][stride] from its first point on */
-    int64_t stride;
-    uint64_t due;    /* which of them */
-    uint8_t *labels; /* [64] in: theirs, out: the proposed ones */
-    float *lower;    /* [64][16], or [64][16 count] with half */
-    float *safe;     /* [64] */
-    uint64_t unsure; /* out: where exact arithmetic must decide */
-    int64_t crowds;  /* out: points times crowds */
+    const float *rows;   /* [points][d] */
+    const uint64_t *due; /* bit i: point i is looked at */
+    int64_t points;
+    bool fresh;       /* nothing is known: every crowd is looked at */
+    uint8_t *labels;  /* [points] in: theirs, out: the proposed ones */
+    float *lower;     /* [points][width], and 64 bytes more that are read */
+    float *safe;      /* [points] */
+    uint64_t *unsure; /* out: bit i set where exact arithmetic must decide; zeroed by the caller */
+    const uint16_t *ahead; /* points of the next tile that will be looked at: to be fetched */
+    int32_t n_ahead;       /*   from memory meanwhile */
+    int64_t looked;        /* out: points */
+    int64_t crowds;        /* out: points times crowds */
 } strata_look;
 
 typedef struct strata_kernel {

@@ -2,7 +2,7 @@
  * lane is a centroid, so that single points need not be gathered into vectors. The proofs are in
  * bounds.h. */
 
-enum { PARTS = STRATA_CROWD / LANES };
+enum { PARTS = STRATA_CROWD / LANES, TOGETHER_MOST = REGISTERS == 32 ? 4 : 2 };
 _Alignas(64) static const int32_t lane_numbers[STRATA_CROWD] = {0, 1, 2,  3,  4,  5,  6,  7,
                                                                 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -34,32 +34,28 @@ LANE uint32_t lanes_not_above(const vf *a, float least)
     return bits;
 }
 
-/* Squared distances of the point x (features STRATA_BLOCK apart) to a crowd, the lane in the lowest
- * four bits: odd and even features apart, for two short chains instead of a long one. */
-LANE void crowd_distances(const strata_crowds *s, int32_t crowd, const float *x, vf *packed)
+/* Squared distances of P points x[p][d] to a crowd, packed[p][PARTS]: the lane in the lowest four
+ * bits. Each value of a centroid that is loaded serves P points. */
+LANE void crowd_distances(const int P, const strata_crowds *s, int32_t crowd, const float *const *x,
+                          vf (*packed)[PARTS])
 {
     const int32_t d = s->d;
     const float *c = s->c + (int64_t)crowd * d * STRATA_CROWD;
-    vf even[PARTS], odd[PARTS];
-    UNROLL for (int v = 0; v < PARTS; v++) even[v] = odd[v] = vf_set(0.0f);
-    int32_t f = 0;
-    for (; f + 1 < d; f += 2)
+    vf sum[TOGETHER_MOST][PARTS];
+    UNROLL for (int p = 0; p < P; p++) UNROLL for (int v = 0; v < PARTS; v++) sum[p][v] =
+        vf_set(0.0f);
+    for (int32_t f = 0; f < d; f++)
         UNROLL for (int v = 0; v < PARTS; v++)
         {
-            const float *at = c + f * STRATA_CROWD + v * LANES;
-            vf one = vf_sub(vf_load(at), vf_set(x[f * STRATA_BLOCK]));
-            vf two = vf_sub(vf_load(at + STRATA_CROWD), vf_set(x[(f + 1) * STRATA_BLOCK]));
-            even[v] = vf_muladd(one, one, even[v]);
-            odd[v] = vf_muladd(two, two, odd[v]);
+            const vf at = vf_load(c + f * STRATA_CROWD + v * LANES);
+            UNROLL for (int p = 0; p < P; p++)
+            {
+                const vf apart = vf_sub(at, vf_set(x[p][f]));
+                sum[p][v] = vf_muladd(apart, apart, sum[p][v]);
+            }
         }
-    if (f < d)
-        UNROLL for (int v = 0; v < PARTS; v++)
-        {
-            vf one = vf_sub(vf_load(c + f * STRATA_CROWD + v * LANES), vf_set(x[f * STRATA_BLOCK]));
-            even[v] = vf_muladd(one, one, even[v]);
-        }
-    UNROLL for (int v = 0; v < PARTS; v++) packed[v] =
-        vf_pack(vf_muladd(odd[v], vf_set(1.0f), even[v]), lanes_of(v), vi_set(~(STRATA_CROWD - 1)));
+    UNROLL for (int p = 0; p < P; p++) UNROLL for (int v = 0; v < PARTS; v++) packed[p][v] =
+        vf_pack(sum[p][v], lanes_of(v), vi_set(~(STRATA_CROWD - 1)));
 }
 
 LANE int32_t lane_in(float packed)
@@ -76,20 +72,18 @@ typedef struct nearest {
     int32_t crowd;      /* the best's */
 } nearest;
 
-/* Returns the least of the crowd. */
-LANE float consider(nearest *n, int32_t crowd, vf *packed)
+/* The nearest of a crowd that is looked at first. */
+LANE nearest nearest_of(int32_t crowd, vf *packed)
 {
-    const float least = lowest_of(packed);
-    if (!(least < n->best)) {
-        n->second = least < n->second ? least : n->second;
-        return least;
-    }
-    put_lane(packed, lane_in(least), 3e38f);
-    n->best_rest = lowest_of(packed);
-    n->second = n->best_rest < n->best ? n->best_rest : n->best;
-    n->best = least;
-    n->crowd = crowd;
-    return least;
+    nearest n = {.best = lowest_of(packed), .crowd = crowd};
+    put_lane(packed, lane_in(n.best), 3e38f);
+    n.second = n.best_rest = lowest_of(packed);
+    return n;
+}
+
+LANE bool is_sure(const strata_crowds *s, const nearest *n)
+{
+    return n->second > n->best * (1.0f + 3.0f * s->relative) + 1e-30f;
 }
 
 LANE float lower_distance(const strata_crowds *s, float packed)
@@ -108,138 +102,244 @@ LANE void settle(const strata_crowds *s, const nearest *n, float others, strata_
                  int32_t q)
 {
     const uint8_t label = s->label[n->crowd * STRATA_CROWD + lane_in(n->best)];
-    const bool sure = n->second > n->best * (1.0f + 3.0f * s->relative) + 1e-30f;
+    const bool sure = is_sure(s, n);
     const float margin = (others - upper_distance(s, n->best)) * (1.0f - 0x1p-22f);
     look->labels[q] = label;
-    look->unsure |= (uint64_t)!sure << q;
+    look->unsure[q / 64] |= (uint64_t)!sure << (q % 64);
     look->safe[q] = sure && margin > 0 ? (s->own_down[label] + margin) * (1.0f - 0x1p-22f) : -1.0f;
 }
 
-/* The points that are due, features STRATA_BLOCK apart; all of the block unless they are few. */
-LANE void fetch_points(const strata_look *look, int32_t d, float *block)
+/* Bounds of point q as they are now; lanes without a crowd are far away. */
+LANE void load_bounds(const strata_crowds *s, const strata_look *look, int32_t q, vf *now)
 {
-    const uint64_t due = look->due;
-    if (__builtin_popcountll(due) < 4) {
-        for (uint64_t bits = due; bits != 0; bits &= bits - 1)
-            for (int32_t f = 0, q = __builtin_ctzll(bits); f < d; f++)
-                block[f * STRATA_BLOCK + q] = look->x[f * look->stride + q];
-        return;
+    UNROLL for (int v = 0; v < PARTS; v++)
+    {
+        now[v] = vf_load_any(look->lower + q * s->width + v * LANES);
+        now[v] = vf_sub(now[v], vf_load(s->up + v * LANES));
+        now[v] = vf_max(now[v], vf_load(s->floor + v * LANES));
     }
-    for (int32_t f = 0; f < d; f++)
-        UNROLL for (int i = 0; i < STRATA_BLOCK; i += LANES)
-            vf_store(block + f * STRATA_BLOCK + i, vf_load(look->x + f * look->stride + i));
 }
 
+LANE void keep_bound(const strata_crowds *s, strata_look *look, int32_t q, int32_t crowd,
+                     float packed)
+{
+    look->lower[q * s->width + crowd] =
+        (lower_distance(s, packed) + s->down[crowd]) * (1.0f - 0x1p-22f);
+}
+
+/* Another crowd of point q. */
+LANE void consider(const strata_crowds *s, strata_look *look, nearest *n, int32_t q, int32_t crowd,
+                   vf *packed)
+{
+    const float least = lowest_of(packed);
+    if (!(least < n->best)) {
+        n->second = least < n->second ? least : n->second;
+        keep_bound(s, look, q, crowd, least);
+        return;
+    }
+    const nearest before = *n;
+    *n = nearest_of(crowd, packed);
+    n->second = before.best < n->second ? before.best : n->second;
+    keep_bound(s, look, q, before.crowd, before.best);
+    keep_bound(s, look, q, crowd, n->best_rest);
+}
+
+/* Points by crowd: who[crowd] lists those to be compared with it. */
+typedef struct queues {
+    int32_t count[STRATA_CROWDS];
+    uint16_t who[STRATA_CROWDS][STRATA_TILE];
+} queues;
+
+LANE void fetch_ahead(const strata_crowds *s, strata_look *look)
+{
+    if (look->n_ahead == 0)
+        return;
+    const int64_t q = STRATA_TILE + *look->ahead++;
+    look->n_ahead--;
+    for (int32_t f = 0; f < s->d; f += 16)
+        __builtin_prefetch(look->rows + q * s->d + f);
+    __builtin_prefetch(look->lower + q * s->width);
+}
+
+/* P points of a queue from at on; own: it is the crowd of their labels, looked at first. */
+LANE void serve(const int P, const strata_crowds *s, strata_look *look, nearest *near,
+                const queues *line, int32_t crowd, int32_t at, bool own)
+{
+    const float *x[TOGETHER_MOST];
+    vf packed[TOGETHER_MOST][PARTS];
+    UNROLL for (int p = 0; p < P; p++) x[p] = look->rows + (int64_t)line->who[crowd][at + p] * s->d;
+    crowd_distances(P, s, crowd, x, packed);
+    UNROLL for (int p = 0; p < P; p++)
+    {
+        const int32_t q = line->who[crowd][at + p];
+        if (own) {
+            fetch_ahead(s, look);
+            near[q] = nearest_of(crowd, packed[p]);
+            keep_bound(s, look, q, crowd, near[q].best_rest);
+        } else {
+            consider(s, look, &near[q], q, crowd, packed[p]);
+        }
+    }
+}
+
+LANE void serve_queues(const strata_crowds *s, strata_look *look, nearest *near, const queues *line,
+                       const bool own)
+{
+    for (int32_t crowd = 0; crowd < s->count; crowd++) {
+        int32_t at = 0;
+        for (; at + TOGETHER_MOST <= line->count[crowd]; at += TOGETHER_MOST)
+            serve(TOGETHER_MOST, s, look, near, line, crowd, at, own);
+        for (; at < line->count[crowd]; at++)
+            serve(1, s, look, near, line, crowd, at, own);
+        look->crowds += line->count[crowd];
+    }
+}
+
+/* The crowds beside its own that point q must be compared with. */
+LANE uint32_t open_crowds(const strata_crowds *s, const strata_look *look, int32_t q, float best,
+                          int32_t own)
+{
+    vf now[PARTS];
+    uint32_t open = (UINT32_C(1) << s->count) - 1;
+    if (!look->fresh) {
+        load_bounds(s, look, q, now);
+        open = lanes_not_above(now, upper_distance(s, best));
+    }
+    return open & ~(UINT32_C(1) << own);
+}
+
+/* First the crowd of the label, then those whose bounds do not hold, then what is kept. */
 static void look_at_crowds(const strata_crowds *s, strata_look *look)
 {
-    _Alignas(64) float block[STRATA_D_MAX * STRATA_BLOCK];
-    fetch_points(look, s->d, block);
-    for (uint64_t bits = look->due; bits != 0; bits &= bits - 1) {
-        const int32_t q = __builtin_ctzll(bits), own = s->place[look->labels[q]] / STRATA_CROWD;
-        float *lower = look->lower + q * STRATA_CROWD, least[STRATA_CROWDS];
-        nearest n = {3e38f, 3e38f, 3e38f, own};
-        vf packed[PARTS], row[PARTS], now[PARTS];
-        crowd_distances(s, own, block + q, packed);
-        least[own] = consider(&n, own, packed);
-        UNROLL for (int v = 0; v < PARTS; v++)
-        {
-            row[v] = vf_load(lower + v * LANES);
-            now[v] = vf_sub(row[v], vf_load(s->up + v * LANES));
+    nearest near[STRATA_TILE];
+    queues line;
+    memset(line.count, 0, sizeof line.count);
+    for (int64_t at = 0; at < look->points; at += 64)
+        for (uint64_t bits = look->due[at / 64]; bits != 0; bits &= bits - 1) {
+            const int32_t q = (int32_t)at + __builtin_ctzll(bits);
+            const int32_t own = s->place[look->labels[q]] / STRATA_CROWD;
+            line.who[own][line.count[own]++] = (uint16_t)q;
+            look->looked++;
         }
-        const uint32_t need =
-            lanes_not_above(now, upper_distance(s, n.best)) & ~(UINT32_C(1) << own);
-        for (uint32_t rest = need; rest != 0; rest &= rest - 1) {
-            const int32_t crowd = __builtin_ctz(rest);
-            crowd_distances(s, crowd, block + q, packed);
-            least[crowd] = consider(&n, crowd, packed);
+    serve_queues(s, look, near, &line, true);
+    memset(line.count, 0, sizeof line.count);
+    for (int64_t at = 0; at < look->points; at += 64)
+        for (uint64_t bits = look->due[at / 64]; bits != 0; bits &= bits - 1) {
+            const int32_t q = (int32_t)at + __builtin_ctzll(bits);
+            uint32_t open = open_crowds(s, look, q, near[q].best, near[q].crowd);
+            for (; open != 0; open &= open - 1) {
+                const int32_t crowd = __builtin_ctz(open);
+                line.who[crowd][line.count[crowd]++] = (uint16_t)q;
+            }
         }
-        const bool sure = n.second > n.best * (1.0f + 3.0f * s->relative) + 1e-30f;
-        for (uint32_t rest = need | UINT32_C(1) << own; rest != 0; rest &= rest - 1) {
-            const int32_t crowd = __builtin_ctz(rest);
-            const float bound =
-                lower_distance(s, sure && crowd == n.crowd ? n.best_rest : least[crowd]);
-            put_lane(now, crowd, bound);
-            put_lane(row, crowd, (bound + s->down[crowd]) * (1.0f - 0x1p-22f));
-            look->crowds++;
+    serve_queues(s, look, near, &line, false);
+    for (int64_t at = 0; at < look->points; at += 64)
+        for (uint64_t bits = look->due[at / 64]; bits != 0; bits &= bits - 1) {
+            const int32_t q = (int32_t)at + __builtin_ctzll(bits);
+            if (!is_sure(s, &near[q])) /* the bound of a crowd leaves out a label that is sure */
+                keep_bound(s, look, q, near[q].crowd, near[q].best);
         }
-        UNROLL for (int v = 0; v < PARTS; v++) vf_store(lower + v * LANES, row[v]);
-        settle(s, &n, lowest_of(now), look, q);
-    }
+    for (int64_t at = 0; at < look->points;
+         at += 64) /* apart: a stored value rests before it is read */
+        for (uint64_t bits = look->due[at / 64]; bits != 0; bits &= bits - 1) {
+            const int32_t q = (int32_t)at + __builtin_ctzll(bits);
+            vf now[PARTS];
+            load_bounds(s, look, q, now);
+            settle(s, &near[q], lowest_of(now), look, q);
+        }
 }
 
 /* One bound a centroid. What half the way between two centroids says is used where it says more. */
+LANE void store_crowd(float *to, const vf *a)
+{
+    UNROLL for (int v = 0; v < PARTS; v++) vf_store(to + v * LANES, a[v]);
+}
+
+/* Turns a crowd's packed squares into bounds: those of now, and those that are kept. */
+LANE void keep_crowd(const strata_crowds *s, int32_t at, float *bounds, float *lower)
+{
+    UNROLL for (int v = 0; v < PARTS; v++)
+    {
+        vf bound = vf_muladd(vf_sqrt(vf_load(bounds + at + v * LANES)), vf_set(1.0f - s->relative),
+                             vf_set(-1e-15f));
+        vf_store(bounds + at + v * LANES, bound);
+        bound = vf_muladd(bound, vf_set(1.0f), vf_load(s->down + at + v * LANES));
+        bound = vf_muladd(bound, vf_set(1.0f - 0x1p-22f), vf_set(0.0f));
+        vf_store(lower + at + v * LANES, bound);
+    }
+}
+
+static void look_at_one(const strata_crowds *s, strata_look *look, int32_t q)
+{
+    _Alignas(64) float bounds[STRATA_K_MAX];
+    const int32_t places = STRATA_CROWD * s->count, own = s->place[look->labels[q]] / STRATA_CROWD;
+    const float *x = look->rows + (int64_t)q * s->d;
+    float *lower = look->lower + (int64_t)q * places;
+    vf packed[1][PARTS], now[PARTS];
+    crowd_distances(1, s, own, &x, packed);
+    store_crowd(bounds + own * STRATA_CROWD, packed[0]);
+    nearest n = nearest_of(own, packed[0]);
+    const float upper = upper_distance(s, n.best);
+    const float *half = s->half + (int64_t)(own * STRATA_CROWD + lane_in(n.best)) * places;
+    uint32_t looked = UINT32_C(1) << own;
+    for (int32_t crowd = 0; crowd < s->count; crowd++) {
+        const int32_t at = crowd * STRATA_CROWD;
+        if (crowd == own)
+            continue;
+        UNROLL for (int v = 0; v < PARTS; v++)
+        {
+            vf apart = vf_load(half + at + v * LANES);
+            apart = vf_muladd(vf_set(2.0f * (1.0f - 0x1p-22f)), apart, vf_set(-upper));
+            now[v] = vf_sub(vf_load(lower + at + v * LANES), vf_load(s->up + at + v * LANES));
+            now[v] = vf_max(now[v], apart);
+        }
+        store_crowd(bounds + at, now);
+        if (!look->fresh && lanes_not_above(now, upper) == 0)
+            continue;
+        looked |= UINT32_C(1) << crowd;
+        crowd_distances(1, s, crowd, &x, packed);
+        store_crowd(bounds + at, packed[0]);
+        const nearest other = nearest_of(crowd, packed[0]), before = n;
+        n = other.best < before.best ? other : before;
+        n.second = other.best < before.best ? before.best : other.best;
+        n.second = before.second < n.second ? before.second : n.second;
+        n.second = other.second < n.second ? other.second : n.second;
+    }
+    for (uint32_t rest = looked; rest != 0; rest &= rest - 1) {
+        keep_crowd(s, __builtin_ctz(rest) * STRATA_CROWD, bounds, lower);
+        look->crowds++;
+    }
+    bounds[n.crowd * STRATA_CROWD + lane_in(n.best)] = 3e38f;
+    vf others = vf_load(bounds);
+    for (int32_t at = LANES; at < places; at += LANES)
+        others = vf_min(others, vf_load(bounds + at));
+    settle(s, &n, vf_lowest(others), look, q);
+    look->looked++;
+}
+
 static void look_at_each(const strata_crowds *s, strata_look *look)
 {
-    _Alignas(64) float block[STRATA_D_MAX * STRATA_BLOCK], bounds[STRATA_K_MAX];
-    const int32_t places = STRATA_CROWD * s->count;
-    fetch_points(look, s->d, block);
-    for (uint64_t bits = look->due; bits != 0; bits &= bits - 1) {
-        const int32_t q = __builtin_ctzll(bits), own = s->place[look->labels[q]] / STRATA_CROWD;
-        float *lower = look->lower + (int64_t)q * places;
-        nearest n = {3e38f, 3e38f, 3e38f, own};
-        vf packed[PARTS], now[PARTS];
-        crowd_distances(s, own, block + q, packed);
-        UNROLL for (int v = 0; v < PARTS; v++)
-            vf_store(bounds + own * STRATA_CROWD + v * LANES, packed[v]);
-        consider(&n, own, packed);
-        const float upper = upper_distance(s, n.best);
-        const float *half = s->half + (int64_t)(own * STRATA_CROWD + lane_in(n.best)) * places;
-        uint32_t looked = UINT32_C(1) << own;
-        for (int32_t crowd = 0; crowd < s->count; crowd++) {
-            const int32_t at = crowd * STRATA_CROWD;
-            if (crowd == own)
-                continue;
-            UNROLL for (int v = 0; v < PARTS; v++)
-            {
-                vf apart = vf_load(half + at + v * LANES);
-                apart = vf_muladd(vf_set(2.0f * (1.0f - 0x1p-22f)), apart, vf_set(-upper));
-                now[v] = vf_sub(vf_load(lower + at + v * LANES), vf_load(s->up + at + v * LANES));
-                now[v] = vf_max(now[v], apart);
-                vf_store(bounds + at + v * LANES, now[v]);
-            }
-            if (lanes_not_above(now, upper) == 0)
-                continue;
-            looked |= UINT32_C(1) << crowd;
-            crowd_distances(s, crowd, block + q, packed);
-            UNROLL for (int v = 0; v < PARTS; v++) vf_store(bounds + at + v * LANES, packed[v]);
-            consider(&n, crowd, packed);
-        }
-        for (uint32_t rest = looked; rest != 0; rest &= rest - 1) {
-            const int32_t at = __builtin_ctz(rest) * STRATA_CROWD;
-            UNROLL for (int v = 0; v < PARTS; v++)
-            {
-                vf bound = vf_muladd(vf_sqrt(vf_load(bounds + at + v * LANES)),
-                                     vf_set(1.0f - s->relative), vf_set(-1e-15f));
-                vf_store(bounds + at + v * LANES, bound);
-                bound = vf_muladd(bound, vf_set(1.0f), vf_load(s->down + at + v * LANES));
-                vf_store(lower + at + v * LANES,
-                         vf_muladd(bound, vf_set(1.0f - 0x1p-22f), vf_set(0.0f)));
-            }
-            look->crowds++;
-        }
-        bounds[n.crowd * STRATA_CROWD + lane_in(n.best)] = 3e38f;
-        vf others = vf_load(bounds);
-        for (int32_t at = LANES; at < places; at += LANES)
-            others = vf_min(others, vf_load(bounds + at));
-        settle(s, &n, vf_lowest(others), look, q);
-    }
+    for (int64_t at = 0; at < look->points; at += 64)
+        for (uint64_t bits = look->due[at / 64]; bits != 0; bits &= bits - 1)
+            look_at_one(s, look, (int32_t)at + __builtin_ctzll(bits));
 }
 
 /* Centroids as points: the same distances, halved and rounded down. */
 static void centroids_apart(strata_crowds *s)
 {
     const int32_t places = STRATA_CROWD * s->count;
-    float point[STRATA_D_MAX * STRATA_BLOCK];
+    float values[STRATA_D_MAX];
+    const float *point = values;
     for (int32_t at = 0; at < places; at++) {
         const float *from = s->c + (int64_t)(at / STRATA_CROWD) * s->d * STRATA_CROWD;
         for (int32_t f = 0; f < s->d; f++)
-            point[f * STRATA_BLOCK] = from[f * STRATA_CROWD + at % STRATA_CROWD];
+            values[f] = from[f * STRATA_CROWD + at % STRATA_CROWD];
         for (int32_t crowd = 0; crowd < s->count; crowd++) {
-            vf packed[PARTS];
-            crowd_distances(s, crowd, point, packed);
+            vf packed[1][PARTS];
+            crowd_distances(1, s, crowd, &point, packed);
             UNROLL for (int v = 0; v < PARTS; v++)
                 vf_store(s->half + (int64_t)at * places + crowd * STRATA_CROWD + v * LANES,
-                         vf_muladd(vf_sqrt(packed[v]), vf_set(0.5f * (1.0f - s->relative)),
+                         vf_muladd(vf_sqrt(packed[0][v]), vf_set(0.5f * (1.0f - s->relative)),
                                    vf_set(-1e-15f)));
         }
     }

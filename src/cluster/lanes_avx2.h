@@ -144,3 +144,7 @@ LANE void vi_store_u8(uint8_t *to, vi a)
     __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(words, words));
 }
+LANE vf vf_load_any(const float *a)
+{
+    return _mm256_loadu_ps(a);
+}

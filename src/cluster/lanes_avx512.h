@@ -130,3 +130,7 @@ LANE void vi_store_u8(uint8_t *to, vi a)
 {
     _mm_store_si128((__m128i *)to, _mm512_cvtepi32_epi8(a));
 }
+LANE vf vf_load_any(const float *a)
+{
+    return _mm512_loadu_ps(a);
+}

@@ -148,3 +148,7 @@ LANE void vi_store_u8(uint8_t *to, vi a)
     for (int i = 0; i < LANES; i++)
         to[i] = (uint8_t)a[i];
 }
+LANE vf vf_load_any(const float *a)
+{
+    return vf_load(a);
+}
