@@ -52,6 +52,7 @@ typedef struct filter {
     strata_problem leaf; /* see enter_leaf */
     int32_t k, d;
     uint8_t *labels; /* [stride] of the caller */
+    bool once;       /* one pass, whose labels are not kept: inside is one leaf */
     uint8_t *inside; /* [groups of leaves, STRATA_BOXES, STRATA_LEAF] in this order; owned */
     uint16_t *owner; /* [nodes] the one label of a node's points, or NOBODY; owned */
     float *safe;     /* [nodes] its owner's drift at which it must be looked at; owned */
@@ -72,6 +73,11 @@ typedef struct filter {
 static inline int64_t group_place(const strata_order *o, int32_t level, int64_t group)
 {
     return (o->base[level] + group) * STRATA_BOXES;
+}
+
+static inline uint8_t *labels_of(const filter *self, int64_t leaf)
+{
+    return self->once ? self->inside : self->inside + leaf * STRATA_LEAF;
 }
 
 static void destroy(void **state)
@@ -99,8 +105,8 @@ static strata_status allocate(strata_context *ctx, filter *self)
     strata_status rc = STRATA_OK;
     const strata_order *o = self->order;
     const int64_t k = self->k, d = self->d, nodes = o->groups * STRATA_BOXES;
-    const int64_t leaf_groups = (o->nodes[0] + STRATA_BOXES - 1) / STRATA_BOXES;
-    STRATA_TRY(strata_alloc(ctx, leaf_groups * STRATA_BOXES * STRATA_LEAF, 1, &self->inside));
+    const int64_t leaves = (o->nodes[0] + STRATA_BOXES - 1) / STRATA_BOXES * STRATA_BOXES;
+    STRATA_TRY(strata_alloc(ctx, (self->once ? 1 : leaves) * STRATA_LEAF, 1, &self->inside));
     STRATA_TRY(strata_calloc(ctx, nodes, sizeof *self->owner, &self->owner));
     STRATA_TRY(strata_alloc(ctx, nodes, sizeof *self->safe, &self->safe));
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *self->before, &self->before));
@@ -117,23 +123,33 @@ done:
     return rc;
 }
 
-static strata_status create(const strata_problem *problem, int32_t k, uint8_t *labels, void **state)
+static strata_status make(const strata_problem *problem, int32_t k, uint8_t *labels, bool once,
+                          filter **out)
 {
     strata_status rc = STRATA_OK;
     filter *self = NULL;
     STRATA_TRY(strata_calloc(problem->ctx, 1, sizeof *self, &self));
-    *self = (filter){.k = k, .d = problem->d, .labels = labels};
+    *self = (filter){.k = k, .d = problem->d, .labels = labels, .once = once};
     STRATA_TRY(strata_order_get(problem, &self->order));
     self->leaf = self->order->view;
     self->leaf.stride = STRATA_LEAF;
     STRATA_TRY(allocate(problem->ctx, self));
-    *state = self;
+    *out = self;
     self = NULL;
 done:
     if (self) {
         void *unfinished = self;
         destroy(&unfinished);
     }
+    return rc;
+}
+
+static strata_status create(const strata_problem *problem, int32_t k, uint8_t *labels, void **state)
+{
+    filter *self = NULL;
+    strata_status rc = make(problem, k, labels, false, &self);
+    if (rc == STRATA_OK)
+        *state = self;
     return rc;
 }
 
@@ -190,8 +206,7 @@ static void take_node(filter *self, int32_t level, int64_t node, int32_t label)
         const strata_problem *leaf = enter_leaf(self, node);
         const int64_t points = strata_order_points(o, 0, node);
         for (int64_t i = 0; i < points; i++)
-            strata_sums_label(leaf, self->pass, i, self->inside + node * STRATA_LEAF,
-                              (uint8_t)label);
+            strata_sums_label(leaf, self->pass, i, labels_of(self, node), (uint8_t)label);
     }
     set_owner(self, at, (uint16_t)label);
 }
@@ -206,7 +221,7 @@ static void hand_down(filter *self, int32_t level, int64_t node)
         return;
     set_owner(self, at, STRATA_NOBODY);
     if (level == 0)
-        memset(self->inside + node * STRATA_LEAF, label, STRATA_LEAF);
+        memset(labels_of(self, node), label, STRATA_LEAF);
     for (int64_t c = node * STRATA_BOXES; level > 0 && c < children_end(o, level, node); c++)
         set_owner(self, group_place(o, level - 1, 0) + c, label);
 }
@@ -229,7 +244,7 @@ static void settle_leaf(filter *self, int64_t leaf, strata_leaf *scan)
 {
     const int64_t points = strata_order_points(self->order, 0, leaf);
     const uint64_t real = points < STRATA_LEAF ? (UINT64_C(1) << points) - 1 : UINT64_MAX;
-    uint8_t *inside = self->inside + leaf * STRATA_LEAF;
+    uint8_t *inside = labels_of(self, leaf);
     const bool summed = scan->sums && scan->unsure == 0;
     uint64_t changed = self->pass->first ? UINT64_MAX : scan->changed;
     if ((scan->unsure & real) != 0) {
@@ -315,7 +330,7 @@ static void wait_for_leaf(filter *self, int64_t number, const strata_boxes *boxe
     contest out = {.label = q->label + q->used, .z = q->z + (int64_t)q->used * (d + 1)};
     narrow(self, boxes, l, in, &out);
     leaf->x = o->x + number * d * STRATA_LEAF;
-    leaf->labels = self->inside + number * STRATA_LEAF;
+    leaf->labels = labels_of(self, number);
     leaf->count = out.count;
     leaf->z = out.z;
     leaf->label = out.label;
@@ -522,6 +537,21 @@ static void assign(void *state, strata_pass *pass)
     scan_waiting(self); /* with few points there is no level above the leaves */
     if (pass->first)
         pass->moved = o->view.n_local;
+}
+
+strata_status strata_order_sum(const strata_problem *problem, int32_t k, const int32_t *centroids,
+                               int64_t *sums)
+{
+    strata_status rc = STRATA_OK;
+    filter *self = NULL;
+    strata_pass pass = {.centroids = centroids, .first = true, .sums = sums};
+    memset(sums, 0, (size_t)k * (size_t)(problem->d + 1) * sizeof *sums);
+    STRATA_TRY(make(problem, k, NULL, true, &self));
+    assign(self, &pass);
+    void *state = self;
+    destroy(&state);
+done:
+    return rc;
 }
 
 static void write_labels(const filter *self, int32_t level, int64_t node, int32_t above)

@@ -29,6 +29,12 @@ strata_status strata_order_get(const strata_problem *problem,
                                const strata_order **out) STRATA_MUST_USE;
 void strata_order_destroy(strata_order **order);
 
+/* Not collective. sums [k, d + 1] of this rank's points by their nearest centroid, the lowest on a
+ * tie, and their weight; by the space order, which is made if need be. 2 bytes for each ten points
+ * while it runs. */
+strata_status strata_order_sum(const strata_problem *problem, int32_t k, const int32_t *centroids,
+                               int64_t *sums) STRATA_MUST_USE;
+
 static inline const float *strata_order_boxes(const strata_order *o, int32_t level, int64_t group)
 {
     return o->boxes + (o->base[level] + group) * strata_boxes_floats(o->view.d);

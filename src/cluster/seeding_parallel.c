@@ -3,10 +3,14 @@
  * candidates so far; then the candidates, weighted by the points they are nearest to, are clustered
  * by k-means++ and a few steps of Lloyd.
  *
- * Whether a row is drawn depends on its key, its exact distance and the exact global sum only. */
+ * Whether a row is drawn depends on its key, its exact distance and the exact global sum only. So
+ * nothing changes when the points have been put in space order already, but most of the work goes
+ * away: whole boxes of points are nearest to one candidate and their sums are known, and a row's
+ * distance matters only where its number is small enough to be drawn at all. */
+#include <math.h>
 #include <string.h>
 
-#include "cluster/problem.h"
+#include "cluster/order.h"
 #include "strata/hash.h"
 #include "strata/memory.h"
 #include "strata/par.h"
@@ -20,8 +24,11 @@ enum {
 
 typedef struct candidates {
     const strata_problem *p;
-    uint16_t *near;    /* [stride] borrowed */
-    int64_t *farthest; /* [n_tiles] largest distance to the nearest candidate */
+    bool ordered; /* by the space order; else row by row */
+    int64_t
+        *sums; /* [STRATA_K_MAX, d + 1] global, of the points nearest to each; if ordered; owned */
+    uint16_t *near;    /* [stride] each row's nearest, unless ordered; borrowed */
+    int64_t *farthest; /* [n_tiles] bound of the distances to the nearest candidate; owned */
     int32_t *c;        /* [count, d] */
     int64_t count;
     strata_screen screen;
@@ -56,10 +63,49 @@ static void fold_tile(candidates *s, int64_t tile, int64_t first, bool last)
     }
 }
 
+/* Bounds the distances of each tile: a point is at most as far from the candidate next to the origin
+ * as both are from the origin. */
+static void bound_tiles(candidates *s)
+{
+    const strata_problem *p = s->p;
+    double least = INFINITY;
+    for (int64_t j = 0; j < s->count; j++) {
+        double squared = 0;
+        for (int32_t f = 0; f < p->d; f++) {
+            const double apart = (double)s->c[j * p->d + f] - (double)p->origin[f];
+            squared += apart * apart;
+        }
+        least = squared < least ? squared : least;
+    }
+    for (int64_t t = 0; t < p->n_tiles; t++) {
+        const double reach = ((double)p->radius[t] + sqrt(least)) * (1 + 1e-6) + 1;
+        s->farthest[t] = (int64_t)(reach * reach);
+    }
+}
+
+/* Collective. All candidates, by the space order: the mass is the inertia of their clusters. */
+static strata_status fold_ordered(candidates *s)
+{
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = s->p;
+    const int32_t count = (int32_t)s->count;
+    STRATA_AGREE(p->ctx, strata_order_sum(p, count, s->c, s->sums));
+    STRATA_TRY(strata_par_allreduce_i64(p->ctx, s->sums, count * (int64_t)(p->d + 1), STRATA_SUM));
+    s->mass = p->squares + strata_exact_inertia(count, p->d, s->c, s->sums);
+    bound_tiles(s);
+done:
+    return rc;
+}
+
 /* Collective. Takes the candidates from first on into account. */
 static strata_status fold_candidates(candidates *s, int64_t first)
 {
     const strata_problem *p = s->p;
+    if (s->ordered && s->count <= STRATA_K_MAX)
+        return fold_ordered(s);
+    if (s->ordered) /* too many for that: all of them, row by row */
+        first = 0;
+    s->ordered = false;
     s->mass = 0;
     for (int64_t at = first; at < s->count; at += STRATA_K_MAX) {
         int64_t end = at + STRATA_K_MAX < s->count ? at + STRATA_K_MAX : s->count;
@@ -88,6 +134,21 @@ done:
     return rc;
 }
 
+/* Whether u is below the row's probability. That grows with the distance, also as computed, so the
+ * first candidate that is near enough to say no is as good as the nearest. */
+static bool is_drawn(const candidates *s, int64_t i, double u, double rate)
+{
+    const strata_problem *p = s->p;
+    const double weight = (double)strata_problem_weight(p, i);
+    if (!s->ordered)
+        return u < rate * (double)strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d) *
+                       weight;
+    for (int64_t j = 0; j < s->count; j++)
+        if (!(u < rate * (double)strata_exact_distance(p, i, s->c + j * p->d) * weight))
+            return false;
+    return true;
+}
+
 /* Rows of this rank drawn in one round. IEEE operations on exact integers, so alike everywhere. A
  * bound of each tile's probabilities spares most distances. */
 static strata_status draw_rows(const candidates *s, double expected, uint64_t seed, uint64_t round,
@@ -106,8 +167,7 @@ static strata_status draw_rows(const candidates *s, double expected, uint64_t se
             if (bits[i - start] > limit)
                 continue;
             double u = (double)(bits[i - start] >> 11) * 0x1p-53;
-            int64_t distance = strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d);
-            if (u < rate * (double)distance * (double)strata_problem_weight(p, i))
+            if (is_drawn(s, i, u, rate))
                 STRATA_TRY(take_row(p, i, drawn));
         }
     }
@@ -230,22 +290,28 @@ strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uin
                                    uint64_t round, uint16_t *near, int32_t *start)
 {
     strata_status rc = STRATA_OK;
-    candidates s = {.p = problem, .near = near};
+    candidates s = {.p = problem, .near = near, .ordered = *problem->order != NULL};
     int64_t *weights = NULL;
     strata_status local =
         strata_alloc(problem->ctx, problem->n_tiles, sizeof *s.farthest, &s.farthest);
     if (local == STRATA_OK)
         local = strata_screen_init(problem->ctx, STRATA_K_MAX, problem->d, &s.screen);
+    if (local == STRATA_OK && s.ordered)
+        local = strata_alloc(problem->ctx, STRATA_K_MAX * (int64_t)(problem->d + 1), sizeof *s.sums,
+                             &s.sums);
     STRATA_AGREE(problem->ctx, local);
     STRATA_TRY(draw_candidates(&s, k, seed, round));
     STRATA_AGREE(problem->ctx, strata_calloc(problem->ctx, s.count, sizeof *weights, &weights));
-    for (int64_t i = 0; i < problem->n_local; i++)
+    for (int64_t i = 0; i < problem->n_local && !s.ordered; i++)
         weights[near[i]] += strata_problem_weight(problem, i);
+    for (int64_t j = 0; j < s.count && s.ordered && problem->ctx->rank == 0; j++)
+        weights[j] = s.sums[j * (problem->d + 1) + problem->d];
     STRATA_TRY(strata_par_allreduce_i64(problem->ctx, weights, s.count, STRATA_SUM));
     STRATA_AGREE(problem->ctx, cluster_candidates(&s, weights, k, seed, round, start));
 done:
     strata_free(&weights);
     strata_free(&s.farthest);
+    strata_free(&s.sums);
     strata_free(&s.c);
     strata_screen_release(&s.screen);
     return rc;

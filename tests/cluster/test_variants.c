@@ -295,6 +295,30 @@ static void test_minibatch(void **state)
     cloud_free(&c);
 }
 
+/* k-means|| by the space order draws the same rows as row by row: with few candidates, with more than
+ * boxes can tell apart, with weights and with ties. */
+static void test_seeding(void **state)
+{
+    (void)state;
+    const int32_t k[] = {2, 20, 40};
+    uint64_t seed = 4;
+    cloud c[] = {cloud_make(6000, 3, 6, 3000000, 300000, 15), cloud_make(3000, 2, 9, 2, 1, 16)};
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 3; j++) {
+            strata_cluster_options options = options_of(k[j], 2, 1);
+            options.init = "kmeans_parallel";
+            check(&c[i], options);
+        }
+        c[i].weights = calloc((size_t)c[i].n, 8);
+        for (int64_t row = 0; row < c[i].n; row++)
+            c[i].weights[row] = (int64_t)(next_random(&seed) % 3);
+        strata_cluster_options options = options_of(7, 2, 1);
+        options.init = "kmeans_parallel";
+        check(&c[i], options);
+        cloud_free(&c[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -306,7 +330,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_empty_clusters), cmocka_unit_test(test_weights),
         cmocka_unit_test(test_wide),           cmocka_unit_test(test_equal_rows),
         cmocka_unit_test(test_rows_part),      cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_minibatch)};
+        cmocka_unit_test(test_minibatch),      cmocka_unit_test(test_seeding)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&ctx);
     MPI_Finalize();
