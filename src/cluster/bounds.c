@@ -5,7 +5,7 @@
 
 #include "strata/memory.h"
 
-enum { SCOUTS = 16 };
+enum { SCOUTS = 32 };
 
 typedef struct bounds {
     const strata_problem *problem;
@@ -19,7 +19,8 @@ typedef struct bounds {
     double drift[STRATA_K_MAX];    /* of a row of bounds */
     double own[STRATA_K_MAX];      /* of a label */
     bool scouts, all;              /* which tiles have bounds */
-    bool fresh;                    /* since this pass */
+    bool fresh, settling;          /* since this pass; since the one before */
+    int64_t demand;                /* see bounds_pay */
     int64_t looked, crowds_looked; /* of the scouts in this pass */
     strata_pass *pass;
 } bounds;
@@ -247,14 +248,27 @@ static void look_at_scout(bounds *self, int64_t tile)
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
-/* Bounds begin to pay when the looks of the scouts cost less than scanning. In units of one point
- * and sixteen centroids: a look costs as much again as a crowd. */
-static bool bounds_pay(const bounds *self)
+/* Whether demand times the looks of the pass before cost less than scanning, counted in points
+ * times crowds; a look costs as much again as a crowd. Measured: level at about 6 (16 features), 4
+ * (32 and more). */
+static bool bounds_pay(const bounds *self, int64_t demand)
 {
     int64_t points = 0;
-    for (int64_t tile = 0; tile < self->problem->n_tiles; tile += SCOUTS)
+    for (int64_t tile = 0; tile < self->problem->n_tiles; tile += self->all ? 1 : SCOUTS)
         points += strata_tile_points(self->problem, tile);
-    return 4 * (self->looked + self->crowds_looked) < points * self->crowds.count;
+    return demand * (self->looked + self->crowds_looked) < points * self->crowds.count;
+}
+
+/* Which tiles have bounds in this pass. Where they once did not pay, more is demanded. */
+static void choose_tiles(bounds *self)
+{
+    if (!self->scouts)
+        begin_bounds(self, false);
+    else if (self->all && !self->settling && !bounds_pay(self, self->demand - 1)) {
+        self->all = false;
+        self->demand += 2;
+    } else if (!self->all && !self->settling && bounds_pay(self, self->demand))
+        begin_bounds(self, true);
 }
 
 void strata_bounds_assign(void *state, strata_pass *pass)
@@ -268,10 +282,9 @@ void strata_bounds_assign(void *state, strata_pass *pass)
     if (pass->first) {
         memset(pass->sums, 0, (size_t)(self->crowds.k * (p->d + 1)) * sizeof *pass->sums);
         self->scouts = self->all = false;
-    } else if (!self->scouts) {
-        begin_bounds(self, false);
-    } else if (!self->all && bounds_pay(self)) {
-        begin_bounds(self, true);
+        self->demand = p->d >= 32 ? 4 : 6;
+    } else {
+        choose_tiles(self);
     }
     if (!self->fresh && !pass->first)
         add_drift(self);
@@ -291,8 +304,7 @@ void strata_bounds_assign(void *state, strata_pass *pass)
             look_at_scout(self, tile);
         else
             scan_tile(self, tile);
-    if (self->fresh)
-        self->looked = self->crowds_looked = INT64_MAX / 8; /* says nothing of the next pass */
+    self->settling = self->fresh; /* such a pass says nothing of the next */
     if (pass->first)
         pass->moved = p->n_local;
 }

@@ -8,7 +8,7 @@
  * it are gathered into blocks and screened together; the others are not read.
  *
  * While centroids move far nearly all points are past it, and margins are computed in vain. So
- * tiles are scanned as lloyd does, but for one in SCOUTS; when fewer than two thirds of the
+ * tiles are scanned as lloyd does, but for one in SCOUTS; when fewer than two fifths of the
  * scouts' points are past their bounds, all tiles get bounds. */
 #include <math.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "cluster/sums.h"
 #include "strata/memory.h"
 
-enum { SCOUTS = 16 };
+enum { SCOUTS = 32 };
 
 typedef struct hamerly {
     const strata_problem *problem;
@@ -176,7 +176,7 @@ static bool bounds_pay(const hamerly *self)
     int64_t points = 0;
     for (int64_t tile = 0; tile < self->problem->n_tiles; tile += SCOUTS)
         points += strata_tile_points(self->problem, tile);
-    return 3 * self->due < 2 * points;
+    return 5 * self->due < 2 * points;
 }
 
 static void assign(void *state, strata_pass *pass)
