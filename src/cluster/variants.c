@@ -39,8 +39,9 @@ const strata_variant_ops *strata_variant_find(const char *name)
  *
  * Nanoseconds a point and core, measured on a Zen 5 core with AVX-512 at n = 2 10^6 to 4 10^6:
  *   lloyd    an iteration: 0.01 k (d + 4), but not below the memory's (4 d + 1) / 25
- *   filter   the order, once: 14 + 3 d; an iteration: lloyd's times the share below at 2 10^6 points a
- *            rank, growing as boxes do with fewer points, n^(-1/d); with d > 6 boxes own too little
+ *   filter   the order, once: 14 + 6 d; an iteration: lloyd's times the share below at 2 10^6 points a
+ *            rank, growing as boxes do with fewer points, n^(-1/d); with d > 6 boxes own too little.
+ *            benchmarks/filter_cost.py measures both
  *   merge    finding equal rows, once: 3 + 1.2 d, and 50 + 7 d a distinct row; the rows' labels, once a
  *            restart: 1; an iteration: twice that of lloyd on the distinct rows, as they have weights
  *   yinyang  from 32 features and 128 clusters on, for walks that may be long: 0.6 to 0.9 of lloyd over
@@ -50,7 +51,7 @@ const strata_variant_ops *strata_variant_find(const char *name)
  * problem.c, which rather is too large. The choice is about time only: every variant it may take is
  * exact. */
 enum { FILTER_D_MAX = 6, USUAL_ITERATIONS = 20, YINYANG_D = 32, YINYANG_K = 128 };
-static const double filter_share[FILTER_D_MAX + 1] = {0, 0.2, 0.25, 0.4, 0.55, 0.7, 0.9};
+static const double filter_share[FILTER_D_MAX + 1] = {0, 0.02, 0.15, 0.3, 0.41, 0.57, 0.75};
 static const double filter_least_points = 1e5; /* a rank; below, an iteration is over in no time */
 
 static double lloyd_cost(int32_t k, int32_t d)
@@ -65,7 +66,7 @@ static double filter_cost(double points, int32_t k, int32_t d, double iterations
     if (d > FILTER_D_MAX || k < 2 || points < filter_least_points)
         return INFINITY;
     const double share = filter_share[d] * pow(2e6 / points, 1.0 / d);
-    return (ordered ? 0 : 14 + 3 * d) + iterations * lloyd_cost(k, d) * share;
+    return (ordered ? 0 : 14 + 6 * d) + iterations * lloyd_cost(k, d) * share;
 }
 
 /* A row. */
