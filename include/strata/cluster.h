@@ -34,8 +34,9 @@ typedef struct strata_cluster_variant {
 int32_t strata_cluster_variant_count(void);
 const strata_cluster_variant *strata_cluster_variant_at(int32_t index);
 
-/* Not collective. The kernel that options.kernel = name means on this processor ("avx512", "avx2",
- * "plain"); NULL when the name is unknown or the processor cannot run it. Static text. */
+/* Not collective. The kernel that options.kernel = name means on this processor ("avx512vnni",
+ * "avx512", "avx2", "plain"); NULL when the name is unknown or the processor cannot run it. Static
+ * text. */
 const char *strata_cluster_kernel(const char *name);
 
 /* Fields that are not named in an initialiser (weights, kernel) keep their usual meaning as 0. */
@@ -48,7 +49,7 @@ typedef struct strata_cluster_options {
     int32_t max_iterations; /* >= 0: how often the centroids may move; 0 = label by the start only */
     uint64_t seed;
     const int64_t *weights; /* [n_local] >= 0, how often each row counts; NULL = once. Borrowed */
-    const char *kernel;     /* NULL or auto: the best for this processor; avx512 | avx2 | plain */
+    const char *kernel;     /* NULL or auto: the best for this processor; or a name of those above */
 } strata_cluster_options;
 
 typedef struct strata_iteration {

@@ -134,9 +134,10 @@ static void scan_tile(bounds *self, int64_t tile)
     strata_pass *pass = self->pass;
     _Alignas(64) uint8_t found[STRATA_TILE];
     const int64_t points = strata_tile_points(p, tile);
-    const int64_t redecided = strata_exact_tile(p, &self->screen, pass->centroids, tile, found);
+    int64_t open = 0;
+    const int64_t redecided = strata_exact_tile(p, &self->screen, pass->centroids, tile, found, &open);
     pass->redecided += redecided;
-    pass->distances += (points + redecided) * self->crowds.k;
+    pass->distances += (points + open + redecided) * self->crowds.k;
     pass->moved += strata_sums_points(p, tile * STRATA_TILE, points, self->crowds.k, pass->first,
                                       self->labels, found, pass->sums);
 }
@@ -295,7 +296,8 @@ void strata_bounds_assign(void *state, strata_pass *pass)
         p->kernel->apart(&self->crowds);
         pass->distances += (int64_t)self->crowds.k * self->crowds.k;
     }
-    strata_screen_set(&self->screen, pass->centroids, self->crowds.k, p->origin, STRATA_SCREEN_DOT);
+    strata_screen_set(&self->screen, pass->centroids, self->crowds.k, p->origin,
+                      strata_exact_form(p, self->crowds.k, NULL));
     self->looked = self->crowds_looked = 0;
     if (self->all)
         look_at_all(self);

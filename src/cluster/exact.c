@@ -3,6 +3,13 @@
 
 #include "cluster/problem.h"
 
+/* Points of a tile in the layout of the kernels. */
+typedef struct rows_at {
+    const float *x; /* [d][stride] */
+    int64_t stride, n;
+    const int32_t *rows; /* [n] ascending rows of the tile; NULL = all of them */
+} rows_at;
+
 int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids,
                              int32_t k, int64_t *distance)
 {
@@ -42,17 +49,7 @@ int64_t strata_exact_unsure(const strata_problem *p, const int32_t *centroids, i
     return redecided;
 }
 
-int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
-                          const int32_t *centroids, int64_t tile, uint8_t *labels)
-{
-    uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
-    int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
-    p->kernel->screen(screen, p->x + first, p->stride, strata_tile_padded(points),
-                      strata_screen_offset(screen, (double)p->radius[tile]), labels, unsure, NULL);
-    return strata_exact_unsure(p, centroids, screen->k, first, points, unsure, labels);
-}
-
-strata_screen_form strata_exact_form(const int64_t doubtful[2])
+strata_screen_form strata_exact_float_form(const int64_t doubtful[STRATA_SCREEN_FORMS])
 {
     if (doubtful[STRATA_SCREEN_DOT] <= 10)
         return STRATA_SCREEN_DOT;
@@ -60,6 +57,107 @@ strata_screen_form strata_exact_form(const int64_t doubtful[2])
         doubtful[STRATA_SCREEN_DIFFERENCE] * 2 < doubtful[STRATA_SCREEN_DOT])
         return STRATA_SCREEN_DIFFERENCE;
     return STRATA_SCREEN_DOT;
+}
+
+/* Where the coarse form is clearly faster than the float screen (benchmarks/cluster_kernels.c). */
+enum { COARSE_D_MIN = 5, COARSE_K_MIN = 5 };
+
+strata_screen_form strata_exact_form(const strata_problem *p, int32_t k, const int64_t *doubtful)
+{
+    const bool pays = p->kernel->coarse && p->d >= COARSE_D_MIN && k >= COARSE_K_MIN;
+    const strata_screen_form form = doubtful ? strata_exact_float_form(doubtful) : STRATA_SCREEN_DOT;
+    if (form == STRATA_SCREEN_DOT && pays && !(doubtful && doubtful[STRATA_SCREEN_COARSE] > 100))
+        return STRATA_SCREEN_COARSE;
+    return form;
+}
+
+/* Exact labels of the n points x [d][stride] of a tile, point q being its row rows[q] (NULL: row q),
+ * by float screen and integers; returns how many needed integers. */
+static int64_t decide(const strata_problem *p, const strata_screen *screen,
+                      const int32_t *centroids, int64_t tile, const rows_at *at, uint8_t *labels)
+{
+    _Alignas(64) uint8_t found[STRATA_TILE];
+    uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
+    uint8_t *to = at->rows ? found : labels;
+    int64_t redecided = 0;
+    p->kernel->screen(screen, at->x, at->stride, strata_tile_padded(at->n),
+                      strata_screen_offset(screen, (double)p->radius[tile]), to, unsure, NULL);
+    for (int64_t block = 0; block < at->n; block += STRATA_BLOCK)
+        for (uint64_t bits = unsure[block / STRATA_BLOCK]; bits != 0; bits &= bits - 1) {
+            int64_t q = block + __builtin_ctzll(bits);
+            if (q >= at->n)
+                break;
+            int64_t i = tile * STRATA_TILE + (at->rows ? at->rows[q] : q);
+            to[q] = (uint8_t)strata_exact_nearest(p, i, centroids, screen->k, NULL);
+            redecided++;
+        }
+    for (int64_t q = 0; q < at->n && at->rows; q++)
+        labels[at->rows[q]] = found[q];
+    return redecided;
+}
+
+/* The same for a few points, all in integers. */
+static int64_t decide_few(const strata_problem *p, const strata_screen *screen, int64_t tile,
+                          const int32_t *rows, int64_t n, uint8_t *labels)
+{
+    for (int64_t q = 0; q < n; q++) {
+        int32_t point[STRATA_D_MAX];
+        for (int32_t f = 0; f < p->d; f++)
+            point[f] = (int32_t)p->x[f * p->stride + tile * STRATA_TILE + rows[q]];
+        labels[rows[q]] = (uint8_t)p->kernel->nearest(screen, point);
+    }
+    return n;
+}
+
+/* A block of the float screen costs about as much as so many points in integers. */
+enum { FEW = 16 };
+
+/* The same for the points of a tile that the coarse form left open, a block at a time. */
+static int64_t decide_open(const strata_problem *p, const strata_screen *screen,
+                           const int32_t *centroids, int64_t tile, const uint64_t *unsure,
+                           uint8_t *labels, int64_t *open)
+{
+    _Alignas(64) float gathered[STRATA_D_MAX * STRATA_BLOCK];
+    int32_t rows[STRATA_TILE + STRATA_BLOCK];
+    const int64_t points = strata_tile_points(p, tile);
+    const float *x = p->x + tile * STRATA_TILE;
+    int64_t n = 0, redecided = 0;
+    for (int64_t at = 0; at < points; at += STRATA_BLOCK)
+        for (uint64_t bits = unsure[at / STRATA_BLOCK]; bits != 0; bits &= bits - 1)
+            rows[n++] = (int32_t)(at + __builtin_ctzll(bits));
+    while (n > 0 && rows[n - 1] >= points) /* padding */
+        n--;
+    *open += n;
+    if (n <= FEW)
+        return decide_few(p, screen, tile, rows, n, labels);
+    for (int64_t at = 0; at < n; at += STRATA_BLOCK) {
+        const rows_at some = {.x = gathered,
+                              .stride = STRATA_BLOCK,
+                              .rows = rows + at,
+                              .n = n - at < STRATA_BLOCK ? n - at : STRATA_BLOCK};
+        for (int32_t f = 0; f < p->d; f++)
+            for (int64_t q = 0; q < STRATA_BLOCK; q++)
+                gathered[f * STRATA_BLOCK + q] =
+                    x[f * p->stride + rows[at + (q < some.n ? q : 0)]];
+        redecided += decide(p, screen, centroids, tile, &some, labels);
+    }
+    return redecided;
+}
+
+int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
+                          const int32_t *centroids, int64_t tile, uint8_t *labels, int64_t *open)
+{
+    const rows_at all = {.x = p->x + tile * STRATA_TILE,
+                         .stride = p->stride,
+                         .n = strata_tile_points(p, tile)};
+    if (screen->form != STRATA_SCREEN_COARSE)
+        return decide(p, screen, centroids, tile, &all, labels);
+    uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
+    strata_coarse_tile coarse;
+    strata_screen_coarse_tile(screen, (double)p->radius[tile], &coarse);
+    p->kernel->coarse(screen, &coarse, all.x, all.stride, strata_tile_padded(all.n), labels,
+                      unsure);
+    return decide_open(p, screen, centroids, tile, unsure, labels, open);
 }
 
 int32_t strata_exact_mean(int64_t sum, int64_t count)

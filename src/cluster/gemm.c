@@ -34,7 +34,7 @@ typedef struct gemm {
     int64_t batch;   /* points of one product: whole blocks, a divisor of STRATA_TILE */
     int32_t k;
     int64_t moved;       /* in the pass before */
-    int64_t doubtful[2]; /* see strata_exact_form */
+    int64_t doubtful[STRATA_SCREEN_FORMS]; /* see strata_exact_float_form */
 } gemm;
 
 static void destroy(void **state)
@@ -65,7 +65,7 @@ static strata_status create(const strata_problem *problem, int32_t k, uint8_t *l
     gemm *self = NULL;
     STRATA_TRY(strata_calloc(ctx, 1, sizeof *self, &self));
     *self = (gemm){
-        .problem = problem, .labels = labels, .batch = batch_of(k), .k = k, .doubtful = {-1, -1}};
+        .problem = problem, .labels = labels, .batch = batch_of(k), .k = k, .doubtful = {-1, -1, -1}};
     STRATA_TRY(strata_screen_init(ctx, k, problem->d, &self->screen));
     STRATA_TRY(strata_alloc(ctx, k * width, sizeof *self->columns, &self->columns));
     STRATA_TRY(strata_alloc(ctx, self->batch * width, sizeof *self->shifted, &self->shifted));
@@ -132,19 +132,20 @@ static void assign(void *state, strata_pass *pass)
 {
     gemm *self = state;
     const strata_problem *p = self->problem;
-    const strata_screen_form form = strata_exact_form(self->doubtful);
+    const strata_screen_form form = strata_exact_float_form(self->doubtful);
     strata_screen_set(&self->screen, pass->centroids, self->k, p->origin, form);
     set_columns(self);
     const bool anew = pass->first || self->moved > p->n_local / 16; /* as in lloyd.c */
     if (anew)
         memset(pass->sums, 0, (size_t)(self->k * (p->d + 1)) * sizeof *pass->sums);
+    int64_t open = 0; /* stays so: no coarse form here */
     pass->moved = pass->redecided = 0;
     for (int64_t t = 0; t < p->n_tiles; t++) {
         _Alignas(64) uint8_t found[STRATA_TILE];
         const int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
         pass->redecided += form == STRATA_SCREEN_DOT /* a product has no difference form */
                                ? label_tile(self, pass->centroids, t, found)
-                               : strata_exact_tile(p, &self->screen, pass->centroids, t, found);
+                               : strata_exact_tile(p, &self->screen, pass->centroids, t, found, &open);
         pass->moved +=
             strata_sums_points(p, first, points, self->k, anew, self->labels, found, pass->sums);
     }

@@ -9,6 +9,7 @@ const strata_kernel *strata_kernel_find(const char *name)
 {
     static const strata_kernel *const all[] = {
 #if defined(__x86_64__)
+        &strata_kernel_avx512vnni,
         &strata_kernel_avx512,
         &strata_kernel_avx2,
 #endif
@@ -24,10 +25,15 @@ const strata_kernel *strata_kernel_find(const char *name)
 strata_status strata_screen_init(strata_context *ctx, int32_t k_max, int32_t d, strata_screen *out)
 {
     strata_status rc = STRATA_OK;
-    strata_screen screen = {.d = d};
+    strata_screen screen = {.d = d, .coarse.pairs = (d + 1) / 2};
     int64_t places = ((int64_t)k_max + 3) / 4 * 4;
     STRATA_TRY(strata_alloc(ctx, places * d, sizeof *screen.c, &screen.c));
     STRATA_TRY(strata_alloc(ctx, places, sizeof *screen.h, &screen.h));
+    STRATA_TRY(
+        strata_alloc(ctx, places * screen.coarse.pairs, sizeof *screen.coarse.q, &screen.coarse.q));
+    STRATA_TRY(strata_alloc(ctx, places, sizeof *screen.coarse.h, &screen.coarse.h));
+    STRATA_TRY(
+        strata_alloc(ctx, (places + 7) / 8 * 8 * (int64_t)d, sizeof *screen.exact, &screen.exact));
     *out = screen;
     screen = (strata_screen){0};
 done:
@@ -39,6 +45,9 @@ void strata_screen_release(strata_screen *screen)
 {
     strata_free(&screen->c);
     strata_free(&screen->h);
+    strata_free(&screen->coarse.q);
+    strata_free(&screen->coarse.h);
+    strata_free(&screen->exact);
 }
 
 /* |c'|^2, exact: |c'| < 2^26 in each of at most 64 features */
@@ -55,6 +64,60 @@ static int64_t set_centroid(strata_screen *s, int32_t j, const int32_t *centroid
     return norm;
 }
 
+/* Surplus places are 2^29 away in the first feature, farther than anything on the grid with 64
+ * features. */
+static void set_exact(strata_screen *s, const int32_t *centroids)
+{
+    s->width = (s->k + 7) / 8 * 8;
+    for (int32_t f = 0; f < s->d; f++)
+        for (int32_t j = 0; j < s->width; j++)
+            s->exact[(int64_t)f * s->width + j] = j < s->k ? centroids[(int64_t)j * s->d + f]
+                                                  : f == 0 ? INT64_C(1) << 29
+                                                           : 0;
+}
+
+/* The largest length of p and q: with the errors, p.q and h stay within 31 bits. */
+static const double coarse_length = 32000;
+
+static void set_coarse(strata_screen *s, const int32_t *centroids)
+{
+    strata_coarse *c = &s->coarse;
+    const double scale = coarse_length / s->reach;
+    double worst = 0;
+    for (int32_t j = 0; j < (s->k + 3) / 4 * 4; j++) {
+        int32_t *to = c->q + (int64_t)(j / 4) * 4 * c->pairs + j % 4;
+        double error = 0, norm = 0;
+        for (int32_t pair = 0; pair < c->pairs; pair++)
+            to[4 * pair] = 0;
+        for (int32_t f = 0; f < s->d && j < s->k; f++) {
+            const double value = (double)centroids[(int64_t)j * s->d + f] - (double)s->origin[f];
+            const double exact = scale * value, q = rint(exact);
+            const uint32_t half = (uint32_t)-(int32_t)q & 0xffff;
+            uint32_t word = (uint32_t)to[4 * (f / 2)] | half << (16 * (f % 2));
+            to[4 * (f / 2)] = (int32_t)word;
+            error += (q - exact) * (q - exact);
+            norm += value * value;
+        }
+        c->h[j] = 0.5 * scale * norm;
+        worst = error > worst ? error : worst;
+    }
+    c->error = sqrt(worst) * (1 + 1e-6) + 1e-6; /* exact is off by less than 1e-11 */
+}
+
+void strata_screen_coarse_tile(const strata_screen *s, double radius, strata_coarse_tile *out)
+{
+    const double larger = radius > s->reach ? radius : s->reach;
+    const int32_t surplus = INT32_MAX & ~(int32_t)s->index_mask;
+    /* rounded to nearest as a float; a little less than a, so that a R is no more than L */
+    out->scale = (float)(coarse_length / larger * (1 - 1e-6));
+    const double a = (double)out->scale, p = sqrt(s->d) * (0.5 + 0x1p-7) * (1 + 1e-9);
+    const double error =
+        p * (coarse_length + s->coarse.error) + a * radius * (1 + 1e-9) * s->coarse.error + 1;
+    out->threshold = (uint32_t)(2 * error + 2.0 * (s->index_mask + 1.0)) + 1;
+    for (int32_t j = 0; j < (s->k + 3) / 4 * 4; j++)
+        out->h[j] = j < s->k ? (int32_t)rint(a * s->coarse.h[j]) : surplus;
+}
+
 void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
                        const float *origin, strata_screen_form form)
 {
@@ -62,14 +125,19 @@ void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t 
     screen->k = k;
     screen->form = form;
     for (int32_t f = 0; f < d; f++)
-        screen->origin[f] = form == STRATA_SCREEN_DOT ? origin[f] : 0.0f;
+        screen->origin[f] = form == STRATA_SCREEN_DIFFERENCE ? 0.0f : origin[f];
     int64_t largest = 0;
     for (int32_t j = 0; j < k; j++) {
         int64_t norm = set_centroid(screen, j, centroids + (int64_t)j * d);
         largest = norm > largest ? norm : largest;
     }
     screen->reach = sqrt((double)largest) * (1 + 1e-9);
+    if (form == STRATA_SCREEN_COARSE && largest == 0)
+        screen->form = STRATA_SCREEN_DOT;
     strata_screen_finish(screen);
+    set_exact(screen, centroids);
+    if (screen->form == STRATA_SCREEN_COARSE)
+        set_coarse(screen, centroids);
 }
 
 void strata_screen_finish(strata_screen *screen)
@@ -87,7 +155,7 @@ void strata_screen_finish(strata_screen *screen)
     screen->index_mask = (1u << bits) - 1;
     double packing = ldexp(1.0, bits - 23), rounding = (d + 4) * ldexp(1.0, -24) * (1 + 1e-4);
     double relative =
-        screen->form == STRATA_SCREEN_DOT ? packing : packing + rounding + packing * rounding;
+        screen->form == STRATA_SCREEN_DIFFERENCE ? packing + rounding + packing * rounding : packing;
     screen->slope = (float)(1.02 * 2 * relative);
 }
 

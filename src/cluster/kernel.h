@@ -31,7 +31,17 @@
  *     (p2 - p1) (1 - q) > 2 q p1           proves   D_j > D_1.
  * Both are evaluated as gap > slope |p1| + offset with slope and offset 2 % above the formula,
  * which covers 1 - r, 1 - q >= 0.99 and the roundings of the test itself. Everything else is
- * flagged. */
+ * flagged.
+ *
+ * Coarse form: the dot form in 16-bit integers, of which a processor multiplies twice as many; what
+ * it flags goes to the float screen first. With L = 32000, M = max(R, C), a = L / M and b = L / C,
+ * points and centroids become integers p ~ a x' and q ~ b c', and |c'|^2 / 2 becomes h ~ a b |c'|^2 /
+ * 2. A coordinate of p is off by at most 1/2 and three roundings, |p - a x'| <= P = sqrt(d) (1/2 +
+ * 2^-7); Q >= |q - b c'| is measured. As |a x'| <= a R and |b c'| <= L, by Cauchy-Schwarz
+ *     |(h - p.q) - a b s| <= E = P (L + Q) + a R Q + 1.
+ * The index in the low bits changes a value by less than 2^bits, so a gap above 2 E + 2^(bits + 1)
+ * proves the order. |h - p.q| <= L^2 / 2 + (L + P) (L + Q) < 2^31 as P, Q < 5, so the sum is right
+ * even where a part of it wrapped around; surplus places hold the largest value. */
 #ifndef STRATA_CLUSTER_KERNEL_H
 #define STRATA_CLUSTER_KERNEL_H
 
@@ -50,7 +60,27 @@ enum {
     STRATA_GRID_LIMIT = 1 << 24
 };
 
-typedef enum strata_screen_form { STRATA_SCREEN_DOT, STRATA_SCREEN_DIFFERENCE } strata_screen_form;
+typedef enum strata_screen_form {
+    STRATA_SCREEN_DOT,
+    STRATA_SCREEN_DIFFERENCE,
+    STRATA_SCREEN_COARSE, /* first 16-bit integers, then the dot form for what they leave open */
+    STRATA_SCREEN_FORMS
+} strata_screen_form;
+
+/* Centroids of the coarse form: [groups][pairs][4], two features of -q in a word, the even one low. */
+typedef struct strata_coarse {
+    int32_t *q;       /* owned */
+    double *h;        /* [places] b |c'|^2 / 2; owned */
+    int32_t pairs;    /* of features */
+    double error;     /* Q */
+} strata_coarse;
+
+/* What the coarse form needs beside for the points of one tile. */
+typedef struct strata_coarse_tile {
+    float scale;        /* a */
+    uint32_t threshold; /* a gap up to this proves nothing */
+    int32_t h[256];     /* a b |c'|^2 / 2 */
+} strata_coarse_tile;
 
 /* Centroids in the layout of the kernels: groups of four, [groups][d][4]; surplus places are so far
  * away that they never win. */
@@ -63,6 +93,9 @@ typedef struct strata_screen {
     double reach;               /* C */
     float slope;
     uint32_t index_mask; /* the low bits that hold the index */
+    strata_coarse coarse; /* filled in the coarse form; the rest is as in the dot form then */
+    int64_t *exact;       /* [d][width] centroids, surplus places far away; owned */
+    int32_t width;        /* k in whole eights */
 } strata_screen;
 
 /* Centroids in crowds of sixteen, one to a lane, for points that are looked at one by one; and how
@@ -116,6 +149,10 @@ typedef struct strata_kernel {
      * error: scores [k][stride], labels and ambiguous as there. */
     void (*decide)(const strata_screen *screen, const float *scores, int64_t stride, int64_t n,
                    float offset, uint8_t *labels, uint64_t *ambiguous);
+    /* The coarse form: labels [n], and bit i of ambiguous[] set where they are not proven. NULL
+     * where it would be no faster. */
+    void (*coarse)(const strata_screen *screen, const strata_coarse_tile *tile, const float *x,
+                   int64_t stride, int64_t n, uint8_t *labels, uint64_t *ambiguous);
     /* After a screen in the dot form, with its offset and two: margins[i] is a lower bound of
      * the difference of point i's distances to its label and to any other centroid; -1 when in
      * doubt. */
@@ -151,6 +188,8 @@ typedef struct strata_kernel {
     /* Hilbert keys [n] of d bits bits each from cells [d][STRATA_TILE], which are used up
      * (J. Skilling 2004, doi 10.1063/1.1751381) */
     void (*curve)(uint32_t (*cells)[STRATA_TILE], int32_t d, int32_t bits, int64_t n, uint32_t *keys);
+    /* The nearest centroid of a screen to point [d], in integers, the lowest index on a tie. */
+    int32_t (*nearest)(const strata_screen *screen, const int32_t *point);
     /* distances[i] = |x_i - c|^2, exact; n as above */
     void (*distances)(const float *x, int64_t stride, int64_t n, int32_t d, const int32_t *c,
                       int64_t *distances);
@@ -168,6 +207,7 @@ extern const strata_kernel strata_kernel_plain;
 #if defined(__x86_64__)
 extern const strata_kernel strata_kernel_avx2;
 extern const strata_kernel strata_kernel_avx512;
+extern const strata_kernel strata_kernel_avx512vnni;
 #endif
 
 static inline uint64_t strata_kernel_counter(strata_purpose purpose, uint64_t round)
@@ -184,7 +224,8 @@ strata_status strata_screen_init(strata_context *ctx, int32_t k_max, int32_t d,
                                  strata_screen *out) STRATA_MUST_USE;
 void strata_screen_release(strata_screen *screen);
 
-/* Fills a screen with centroids [k, d]; origin [d] integers. Not collective. */
+/* Fills a screen with centroids [k, d]; origin [d] integers. With
+ * all centroids at the origin the coarse form becomes the dot form. Not collective. */
 void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
                        const float *origin, strata_screen_form form);
 
@@ -194,5 +235,9 @@ void strata_screen_finish(strata_screen *screen);
 
 /* The offset of the test for points with |x'| <= radius. Not collective. */
 float strata_screen_offset(const strata_screen *screen, double radius);
+
+/* The same for the coarse form. Not collective. */
+void strata_screen_coarse_tile(const strata_screen *screen, double radius,
+                               strata_coarse_tile *out);
 
 #endif

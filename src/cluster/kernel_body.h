@@ -10,6 +10,9 @@
 #include <string.h>
 
 #define UNROLL _Pragma("GCC unroll 16")
+#ifndef COARSE
+#define COARSE NULL
+#endif
 
 typedef struct constants {
     vf slope, offset;
@@ -374,6 +377,27 @@ static bool values_on_grid(const float *x, int64_t n)
 
 #include "cluster/kernel_boxes.h"
 
+/* Squares of differences below 2^30, so that 64 of them stay below 2^63 even for surplus places. */
+static int32_t nearest_exact(const strata_screen *s, const int32_t *point)
+{
+    vl least = (vl){0} + INT64_MAX, who = (vl){0}, index = (vl){0, 1, 2, 3, 4, 5, 6, 7};
+    for (int32_t c = 0; c < s->width; c += 8, index += 8) {
+        vl sum = (vl){0};
+        for (int32_t f = 0; f < s->d; f++) {
+            vl apart = *(const vl *)(s->exact + (int64_t)f * s->width + c) - (int64_t)point[f];
+            sum += apart * apart;
+        }
+        const vl nearer = sum < least;
+        least = (sum & nearer) | (least & ~nearer);
+        who = (index & nearer) | (who & ~nearer);
+    }
+    int32_t best = 0;
+    for (int32_t q = 1; q < 8; q++)
+        if (least[q] < least[best] || (least[q] == least[best] && who[q] < who[best]))
+            best = q;
+    return (int32_t)who[best];
+}
+
 static void distances_of_points(const float *x, int64_t stride, int64_t n, int32_t d,
                                 const int32_t *c, int64_t *restrict distances)
 {
@@ -440,6 +464,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .usable = usable,
                               .screen = screen_points,
                               .decide = decide_scores,
+                              .coarse = COARSE,
                               .accumulate = accumulate_points,
                               .differ = differ_labels,
                               .margins = margins_of_points,
@@ -453,6 +478,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .translate = translate_labels,
                               .cells = cells_of_values,
                               .curve = curve_keys,
+                              .nearest = nearest_exact,
                               .distances = distances_of_points,
                               .overdue = overdue_points,
                               .look_crowds = look_at_crowds,

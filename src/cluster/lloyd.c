@@ -11,7 +11,7 @@ typedef struct lloyd {
     uint8_t *labels; /* [stride] borrowed */
     int32_t k;
     int64_t moved; /* in the pass before */
-    int64_t doubtful[2]; /* see strata_exact_form */
+    int64_t doubtful[STRATA_SCREEN_FORMS]; /* see strata_exact_form */
 } lloyd;
 
 static void destroy(void **state)
@@ -27,7 +27,7 @@ static strata_status create(const strata_problem *problem, int32_t k, uint8_t *l
     strata_status rc = STRATA_OK;
     lloyd *self = NULL;
     STRATA_TRY(strata_calloc(problem->ctx, 1, sizeof *self, &self));
-    *self = (lloyd){.problem = problem, .labels = labels, .k = k, .doubtful = {-1, -1}};
+    *self = (lloyd){.problem = problem, .labels = labels, .k = k, .doubtful = {-1, -1, -1}};
     STRATA_TRY(strata_screen_init(problem->ctx, k, problem->d, &self->screen));
     *state = self;
     self = NULL;
@@ -36,12 +36,22 @@ done:
     return rc;
 }
 
+/* Keeps how many points the pass left undecided. */
+static void remember(lloyd *self, int64_t open, int64_t redecided)
+{
+    const int64_t n = self->problem->n_local;
+    const strata_screen_form form = self->screen.form;
+    if (n > 0)
+        self->doubtful[form] = (form == STRATA_SCREEN_COARSE ? open : redecided) * 1000 / n;
+}
+
 static void assign(void *state, strata_pass *pass)
 {
     lloyd *self = state;
     const strata_problem *p = self->problem;
-    strata_screen_form form = strata_exact_form(self->doubtful);
-    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin, form);
+    int64_t open = 0;
+    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin,
+                      strata_exact_form(p, self->k, self->doubtful));
     /* Below about one in sixteen it is cheaper to follow the points that moved. */
     bool anew = pass->first || self->moved > p->n_local / 16;
     if (anew)
@@ -50,16 +60,15 @@ static void assign(void *state, strata_pass *pass)
     for (int64_t t = 0; t < p->n_tiles; t++) {
         _Alignas(64) uint8_t found[STRATA_TILE];
         int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
-        pass->redecided += strata_exact_tile(p, &self->screen, pass->centroids, t, found);
+        pass->redecided += strata_exact_tile(p, &self->screen, pass->centroids, t, found, &open);
         pass->moved +=
             strata_sums_points(p, first, points, self->k, anew, self->labels, found, pass->sums);
     }
-    pass->distances = (p->n_local + pass->redecided) * self->k;
+    pass->distances = (p->n_local + open + pass->redecided) * self->k;
     if (pass->first)
         pass->moved = p->n_local;
     self->moved = pass->moved;
-    if (p->n_local > 0)
-        self->doubtful[form] = pass->redecided * 1000 / p->n_local;
+    remember(self, open, pass->redecided);
 }
 
 static void sync(void *state)

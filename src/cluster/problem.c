@@ -17,7 +17,8 @@ static strata_status check_points(strata_context *ctx, const strata_points *poin
     if (!kernel)
         STRATA_FAIL(
             ctx, STRATA_ERR_USAGE,
-            "kernel '%s' is unknown or not for this processor; use auto, avx512, avx2 or plain",
+            "kernel '%s' is unknown or not for this processor; use auto, avx512vnni, avx512, "
+            "avx2 or plain",
             name);
     if (points->n_local < 0 || points->stride < points->n_local ||
         points->stride % STRATA_BLOCK != 0)

@@ -95,20 +95,25 @@ static inline int64_t strata_exact_distance(const strata_problem *p, int64_t i, 
 int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids,
                              int32_t k, int64_t *distance);
 
-/* Labels [padded] of one tile, exact; returns how many points needed integers. */
+/* Labels [padded] of one tile, exact; returns how many points needed integers. *open grows by how
+ * many the coarse form left open. */
 int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
-                          const int32_t *centroids, int64_t tile, uint8_t *labels);
+                          const int32_t *centroids, int64_t tile, uint8_t *labels, int64_t *open);
 
 /* Decides the points first + i, i < points, whose bit in unsure is set; labels [points] of them.
  * Returns how many. */
 int64_t strata_exact_unsure(const strata_problem *p, const int32_t *centroids, int32_t k,
                             int64_t first, int64_t points, const uint64_t *unsure, uint8_t *labels);
 
-/* The form of the next screen, from how many points each one left undecided when it was last used,
- * per mille (-1 = never): the dot form costs half; the difference form is tried once when more than
- * 1 % stay undecided and kept if it leaves less than half of them. Ties of coarse data stay
+/* The form of the next float screen, from how many points each form left undecided when it was last
+ * used, per mille (-1 = never): the dot form costs half; the difference form is tried once when more
+ * than 1 % stay undecided and kept if it leaves less than half of them. Ties of coarse data stay
  * undecided in both. */
-strata_screen_form strata_exact_form(const int64_t doubtful[2]);
+strata_screen_form strata_exact_float_form(const int64_t doubtful[STRATA_SCREEN_FORMS]);
+
+/* The same with the coarse form where it is there and pays, unless it left more than a tenth open.
+ * doubtful NULL = never any. */
+strata_screen_form strata_exact_form(const strata_problem *p, int32_t k, const int64_t *doubtful);
 
 /* round_half_even(sum / count), count > 0 */
 int32_t strata_exact_mean(int64_t sum, int64_t count);

@@ -43,8 +43,9 @@ static void fold_tile(candidates *s, int64_t tile, int64_t first, bool last)
     const int32_t *fresh = s->c + first * p->d;
     _Alignas(64) uint8_t labels[STRATA_TILE];
     int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile), farthest = 0;
+    int64_t open = 0;
     __int128 mass = 0;
-    (void)strata_exact_tile(p, &s->screen, fresh, tile, labels);
+    (void)strata_exact_tile(p, &s->screen, fresh, tile, labels, &open);
     for (int64_t i = start; i < start + points; i++) {
         int32_t j = labels[i - start];
         int64_t least = strata_exact_distance(p, i, fresh + (int64_t)j * p->d);
@@ -110,7 +111,7 @@ static strata_status fold_candidates(candidates *s, int64_t first)
     for (int64_t at = first; at < s->count; at += STRATA_K_MAX) {
         int64_t end = at + STRATA_K_MAX < s->count ? at + STRATA_K_MAX : s->count;
         strata_screen_set(&s->screen, s->c + at * p->d, (int32_t)(end - at), p->origin,
-                          STRATA_SCREEN_DOT);
+                          strata_exact_form(p, (int32_t)(end - at), NULL));
         for (int64_t tile = 0; tile < p->n_tiles; tile++)
             fold_tile(s, tile, at, end == s->count);
     }

@@ -10,11 +10,13 @@ static strata_context ctx;
 static const struct {
     const char *variant, *kernel;
 } ways[] = {{"lloyd", "plain"},  {"lloyd", "avx2"},  {"lloyd", "avx512"},
-            {"filter", "plain"}, {"filter", "auto"}, {"auto", "auto"}};
+            {"lloyd", "avx512vnni"}, {"filter", "plain"}, {"filter", "auto"}, {"auto", "auto"}};
 
 static bool kernel_here(const char *name)
 {
 #if defined(__x86_64__)
+    if (strcmp(name, "avx512vnni") == 0)
+        return kernel_here("avx512") && __builtin_cpu_supports("avx512vnni");
     if (strcmp(name, "avx512") == 0)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
