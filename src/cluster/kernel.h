@@ -190,6 +190,9 @@ typedef struct strata_kernel {
     void (*curve)(uint32_t (*cells)[STRATA_TILE], int32_t d, int32_t bits, int64_t n, uint32_t *keys);
     /* The nearest centroid of a screen to point [d], in integers, the lowest index on a tie. */
     int32_t (*nearest)(const strata_screen *screen, const int32_t *point);
+    /* A point x[f * stride] and its weight, last, leave from [d + 1] (NULL = nowhere) and join to. */
+    void (*carry)(const float *x, int64_t stride, int32_t d, int64_t weight, int64_t *from,
+                  int64_t *to);
     /* distances[i] = |x_i - c|^2, exact; n as above */
     void (*distances)(const float *x, int64_t stride, int64_t n, int32_t d, const int32_t *c,
                       int64_t *distances);

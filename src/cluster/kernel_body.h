@@ -377,6 +377,8 @@ static bool values_on_grid(const float *x, int64_t n)
 
 #include "cluster/kernel_boxes.h"
 
+typedef int64_t vl __attribute__((vector_size(64)));
+
 /* Squares of differences below 2^30, so that 64 of them stay below 2^63 even for surplus places. */
 static int32_t nearest_exact(const strata_screen *s, const int32_t *point)
 {
@@ -396,6 +398,20 @@ static int32_t nearest_exact(const strata_screen *s, const int32_t *point)
         if (least[q] < least[best] || (least[q] == least[best] && who[q] < who[best]))
             best = q;
     return (int32_t)who[best];
+}
+
+/* Two loops: the first one fetches from d rows, the second one is done in vectors. */
+static void carry_point(const float *x, int64_t stride, int32_t d, int64_t weight,
+                        int64_t *restrict from, int64_t *restrict to)
+{
+    int64_t values[STRATA_D_MAX + 1];
+    for (int32_t f = 0; f < d; f++)
+        values[f] = weight * (int64_t)x[f * stride];
+    values[d] = weight;
+    for (int32_t f = 0; f <= d; f++)
+        to[f] += values[f];
+    for (int32_t f = 0; f <= d && from; f++)
+        from[f] -= values[f];
 }
 
 static void distances_of_points(const float *x, int64_t stride, int64_t n, int32_t d,
@@ -479,6 +495,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .cells = cells_of_values,
                               .curve = curve_keys,
                               .nearest = nearest_exact,
+                              .carry = carry_point,
                               .distances = distances_of_points,
                               .overdue = overdue_points,
                               .look_crowds = look_at_crowds,

@@ -5,10 +5,17 @@
 
 #include "cluster/problem.h"
 
+/* From so many features on the kernel's vectors pay. */
+enum { STRATA_SUMS_WIDE = 8 };
+
 /* to [d + 1] gains point i, sign times. */
 static inline void strata_sums_add(const strata_problem *p, int64_t i, int64_t sign, int64_t *to)
 {
     const int64_t weight = sign * strata_problem_weight(p, i);
+    if (p->d >= STRATA_SUMS_WIDE) {
+        p->kernel->carry(p->x + i, p->stride, p->d, weight, NULL, to);
+        return;
+    }
     for (int32_t f = 0; f < p->d; f++)
         to[f] += weight * (int64_t)p->x[f * p->stride + i];
     to[p->d] += weight;
@@ -20,6 +27,10 @@ static inline void strata_sums_move(const strata_problem *p, int64_t i, int32_t 
 {
     const int64_t weight = strata_problem_weight(p, i);
     int64_t *old = sums + (int64_t)from * (p->d + 1), *new = sums + (int64_t)to *(p->d + 1);
+    if (p->d >= STRATA_SUMS_WIDE) {
+        p->kernel->carry(p->x + i, p->stride, p->d, weight, old, new);
+        return;
+    }
     for (int32_t f = 0; f < p->d; f++) {
         const int64_t value = weight * (int64_t)p->x[f * p->stride + i];
         old[f] -= value;
