@@ -127,7 +127,8 @@ static int64_t decide_open(const strata_problem *p, const strata_screen *screen,
             rows[n++] = (int32_t)(at + __builtin_ctzll(bits));
     while (n > 0 && rows[n - 1] >= points) /* padding */
         n--;
-    *open += n;
+    if (open)
+        *open += n;
     if (n <= FEW)
         return decide_few(p, screen, tile, rows, n, labels);
     for (int64_t at = 0; at < n; at += STRATA_BLOCK) {

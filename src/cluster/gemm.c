@@ -138,14 +138,13 @@ static void assign(void *state, strata_pass *pass)
     const bool anew = pass->first || self->moved > p->n_local / 16; /* as in lloyd.c */
     if (anew)
         memset(pass->sums, 0, (size_t)(self->k * (p->d + 1)) * sizeof *pass->sums);
-    int64_t open = 0; /* stays so: no coarse form here */
     pass->moved = pass->redecided = 0;
     for (int64_t t = 0; t < p->n_tiles; t++) {
         _Alignas(64) uint8_t found[STRATA_TILE];
         const int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
         pass->redecided += form == STRATA_SCREEN_DOT /* a product has no difference form */
                                ? label_tile(self, pass->centroids, t, found)
-                               : strata_exact_tile(p, &self->screen, pass->centroids, t, found, &open);
+                               : strata_exact_tile(p, &self->screen, pass->centroids, t, found, NULL);
         pass->moved +=
             strata_sums_points(p, first, points, self->k, anew, self->labels, found, pass->sums);
     }

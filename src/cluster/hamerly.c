@@ -146,9 +146,11 @@ static void scan_tile(hamerly *self, int64_t tile)
     strata_pass *pass = self->pass;
     _Alignas(64) uint8_t found[STRATA_TILE];
     const int64_t points = strata_tile_points(p, tile);
-    const int64_t redecided = strata_exact_tile(p, &self->screen, pass->centroids, tile, found);
+    int64_t open = 0;
+    const int64_t redecided =
+        strata_exact_tile(p, &self->screen, pass->centroids, tile, found, &open);
     pass->redecided += redecided;
-    pass->distances += (points + redecided) * self->k;
+    pass->distances += (points + open + redecided) * self->k;
     pass->moved += strata_sums_points(p, tile * STRATA_TILE, points, self->k, pass->first,
                                       self->labels, found, pass->sums);
 }
@@ -197,7 +199,8 @@ static void assign(void *state, strata_pass *pass)
         self->all = self->all || self->fresh;
     }
     memcpy(self->before, pass->centroids, (size_t)self->k * (size_t)p->d * sizeof *self->before);
-    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin, STRATA_SCREEN_DOT);
+    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin,
+                      strata_exact_form(p, self->k, NULL));
     self->due = 0;
     for (int64_t tile = 0; tile < p->n_tiles; tile++)
         if (self->all || tile % SCOUTS == 0)

@@ -96,7 +96,7 @@ int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *
                              int32_t k, int64_t *distance);
 
 /* Labels [padded] of one tile, exact; returns how many points needed integers. *open grows by how
- * many the coarse form left open. */
+ * many the coarse form left open; it may be NULL. */
 int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
                           const int32_t *centroids, int64_t tile, uint8_t *labels, int64_t *open);
 

@@ -43,9 +43,8 @@ static void fold_tile(candidates *s, int64_t tile, int64_t first, bool last)
     const int32_t *fresh = s->c + first * p->d;
     _Alignas(64) uint8_t labels[STRATA_TILE];
     int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile), farthest = 0;
-    int64_t open = 0;
     __int128 mass = 0;
-    (void)strata_exact_tile(p, &s->screen, fresh, tile, labels, &open);
+    (void)strata_exact_tile(p, &s->screen, fresh, tile, labels, NULL);
     for (int64_t i = start; i < start + points; i++) {
         int32_t j = labels[i - start];
         int64_t least = strata_exact_distance(p, i, fresh + (int64_t)j * p->d);
