@@ -170,6 +170,9 @@ typedef struct strata_kernel {
     /* bits[i] = strata_random_bits(seed, purpose, keys[i], round), with counter =
      * strata_kernel_counter(purpose, round) */
     void (*hash_keys)(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n, uint64_t *bits);
+    /* Bit i of below[] says whether that number is below limit; bits from n on are 0. */
+    void (*keys_below)(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n,
+                       uint64_t limit, uint64_t *below);
     /* hash[i] of row i; equal rows have equal ones, the upper bits are the best; n <= STRATA_TILE */
     void (*hash_rows)(const float *x, int64_t stride, int64_t n, int32_t d, uint64_t *hash);
     /* The bounds of the STRATA_LEAF values of a leaf; returns their sum. */

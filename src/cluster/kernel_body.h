@@ -364,6 +364,21 @@ static void random_of_keys(uint64_t seed, uint64_t counter, const uint64_t *keys
     }
 }
 
+static void random_below(uint64_t seed, uint64_t counter, const uint64_t *keys, int64_t n,
+                         uint64_t limit, uint64_t *below)
+{
+    for (int64_t at = 0; at < n; at += 64) {
+        uint64_t bits[64], least = UINT64_MAX, found = 0;
+        const int64_t count = n - at < 64 ? n - at : 64;
+        random_of_keys(seed, counter, keys + at, count, bits);
+        for (int64_t i = 0; i < count; i++)
+            least = bits[i] < least ? bits[i] : least;
+        for (int64_t i = 0; i < count && least < limit; i++)
+            found |= (uint64_t)(bits[i] < limit) << i;
+        below[at / 64] = found;
+    }
+}
+
 static bool values_on_grid(const float *x, int64_t n)
 {
     uint32_t outside = 0;
@@ -486,6 +501,7 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .margins = margins_of_points,
                               .on_grid = values_on_grid,
                               .hash_keys = random_of_keys,
+                              .keys_below = random_below,
                               .hash_rows = hash_of_rows,
                               .range = leaf_range,
                               .expired = boxes_expired,

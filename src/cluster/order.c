@@ -294,6 +294,7 @@ strata_status strata_order_get(const strata_problem *problem, const strata_order
     o->view = *problem;
     o->view.order = NULL;
     o->view.distinct = NULL;
+    o->view.draws = NULL;
     o->view.key64 = NULL;
     o->view.radius = NULL;
     o->view.x = NULL;

@@ -1,4 +1,5 @@
 #include "cluster/distinct.h"
+#include "cluster/draws.h"
 #include "cluster/order.h"
 
 #include <math.h>
@@ -136,6 +137,7 @@ static strata_status prepare(strata_problem *p)
     STRATA_TRY(strata_alloc(p->ctx, p->n_tiles, sizeof *p->radius, &p->radius));
     STRATA_TRY(strata_calloc(p->ctx, 1, sizeof *p->order, &p->order));
     STRATA_TRY(strata_calloc(p->ctx, 1, sizeof *p->distinct, &p->distinct));
+    STRATA_TRY(strata_calloc(p->ctx, 1, sizeof *p->draws, &p->draws));
     find_origin(p);
 done:
     return rc;
@@ -200,4 +202,5 @@ void strata_problem_release(strata_problem *problem)
     if (problem->distinct)
         strata_distinct_destroy(problem->distinct);
     strata_free(&problem->distinct);
+    strata_draws_destroy(&problem->draws);
 }

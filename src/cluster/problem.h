@@ -24,6 +24,7 @@ typedef struct strata_problem {
     float *radius;               /* [n_tiles] upper bound of |x - origin|; owned */
     struct strata_order **order; /* space order, made on first use and shared; owned */
     struct strata_distinct **distinct; /* equal rows as one, likewise; owned */
+    struct strata_draws *draws;        /* rows with small random numbers, likewise; owned */
     int64_t distinct_about;            /* of all ranks together, each by itself: see problem.c */
     __int128 squares;            /* global sum of weight |x|^2 */
     int64_t weight_global;       /* sum of weights */
@@ -71,11 +72,26 @@ static inline void strata_tile_random(const strata_problem *p, int64_t tile, uin
                                       strata_purpose purpose, uint64_t round, uint64_t *bits)
 {
     uint64_t rows[STRATA_TILE];
+    rows[0] = 0;
     const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
     for (int64_t i = 0; i < points && !p->key64; i++)
         rows[i] = (uint64_t)(p->first_row + first + i);
     p->kernel->hash_keys(seed, strata_kernel_counter(purpose, round),
                       p->key64 ? p->key64 + first : rows, points, bits);
+}
+
+/* Bit i of below[] says whether the random number of row i of a tile is below limit. */
+static inline void strata_tile_below(const strata_problem *p, int64_t tile, uint64_t seed,
+                                     strata_purpose purpose, uint64_t round, uint64_t limit,
+                                     uint64_t *below)
+{
+    uint64_t rows[STRATA_TILE];
+    rows[0] = 0;
+    const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+    for (int64_t i = 0; i < points && !p->key64; i++)
+        rows[i] = (uint64_t)(p->first_row + first + i);
+    p->kernel->keys_below(seed, strata_kernel_counter(purpose, round),
+                          p->key64 ? p->key64 + first : rows, points, limit, below);
 }
 
 /* ---- exact decisions (exact.c), not collective ----------------------------------------------- */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/problem.h"
+#include "cluster/draws.h"
 #include "strata/hash.h"
 #include "strata/memory.h"
 #include "strata/par.h"
@@ -39,46 +39,80 @@ static int compare_drawn(const void *a, const void *b)
     return left->row < right->row ? -1 : left->row > right->row;
 }
 
-static int64_t smallest_rows(const strata_problem *p, int32_t k, uint64_t seed, uint64_t round,
-                             drawn_row *rows)
+/* The k smallest of this rank so far, by number. */
+typedef struct smallest {
+    const strata_problem *p;
+    int32_t k;
+    int64_t count;
+    drawn_row *rows; /* [k] */
+} smallest;
+
+static void take_smallest(smallest *s, int64_t i, uint64_t number)
 {
-    int64_t count = 0;
-    uint64_t number[STRATA_TILE];
-    for (int64_t i = 0; i < p->n_local; i++) {
-        const int64_t in_tile = i % STRATA_TILE;
-        if (in_tile == 0)
-            strata_tile_random(p, i / STRATA_TILE, seed, STRATA_RANDOM_SEEDING, round, number);
-        if ((count == k && number[in_tile] >= rows[k - 1].number) ||
-            strata_problem_weight(p, i) == 0)
-            continue;
-        drawn_row found = {.number = number[in_tile], .row = p->first_row + i};
-        for (int32_t f = 0; f < p->d; f++)
-            found.x[f] = (int32_t)p->x[f * p->stride + i];
-        int64_t at = count < k ? count++ : k - 1;
-        for (; at > 0 && found.number < rows[at - 1].number; at--)
-            rows[at] = rows[at - 1];
-        rows[at] = found;
-    }
-    return count;
+    const strata_problem *p = s->p;
+    if ((s->count == s->k && number >= s->rows[s->k - 1].number) ||
+        strata_problem_weight(p, i) == 0)
+        return;
+    drawn_row found = {.number = number, .row = p->first_row + i};
+    for (int32_t f = 0; f < p->d; f++)
+        found.x[f] = (int32_t)p->x[f * p->stride + i];
+    int64_t at = s->count < s->k ? s->count++ : s->k - 1;
+    for (; at > 0 && found.number < s->rows[at - 1].number; at--)
+        s->rows[at] = s->rows[at - 1];
+    s->rows[at] = found;
 }
 
+static void smallest_of_list(smallest *s, const strata_draw *draw)
+{
+    for (int64_t e = 0; e < draw->n; e++)
+        if (s->count < s->k || draw->rows[e].high <= s->rows[s->k - 1].number >> 32)
+            take_smallest(s, draw->rows[e].row, strata_draws_number(s->p, draw, draw->rows[e].row));
+}
+
+static void smallest_of_all(smallest *s, uint64_t seed, uint64_t round)
+{
+    uint64_t number[STRATA_TILE];
+    for (int64_t i = 0; i < s->p->n_local; i++) {
+        const int64_t in_tile = i % STRATA_TILE;
+        if (in_tile == 0)
+            strata_tile_random(s->p, i / STRATA_TILE, seed, STRATA_RANDOM_SEEDING, round, number);
+        take_smallest(s, i, number[in_tile]);
+    }
+}
+
+/* The listed rows of all ranks are the smallest of all, so k of them are enough; only where they are
+ * fewer, as many rows have no weight, all rows are looked at. */
 strata_status strata_seed_random(const strata_problem *problem, int32_t k, uint64_t seed,
                                  uint64_t round, int32_t *start)
 {
     strata_status rc = STRATA_OK;
-    drawn_row *mine = NULL, *all = NULL;
-    int64_t bytes = 0;
-    STRATA_AGREE(problem->ctx, strata_alloc(problem->ctx, k, sizeof *mine, &mine));
-    int64_t count = smallest_rows(problem, k, seed, round, mine);
-    STRATA_TRY(strata_par_gather(problem->ctx, mine, count * (int64_t)sizeof *mine, -1, &all,
-                                 &bytes, NULL));
-    int64_t total = bytes / (int64_t)sizeof *all;
+    smallest mine = {.p = problem, .k = k};
+    drawn_row *all = NULL;
+    const strata_draw *draw = NULL;
+    int64_t total = 0;
+    strata_status local = strata_alloc(problem->ctx, k, sizeof *mine.rows, &mine.rows);
+    if (local == STRATA_OK)
+        local = strata_draws_get(problem, seed, round, &draw);
+    STRATA_AGREE(problem->ctx, local);
+    for (int turn = 0; turn < 2 && total < k; turn++) {
+        int64_t bytes = 0;
+        mine.count = 0;
+        strata_free(&all);
+        if (turn == 0)
+            smallest_of_list(&mine, draw);
+        else
+            smallest_of_all(&mine, seed, round);
+        STRATA_TRY(strata_par_gather(problem->ctx, mine.rows,
+                                     mine.count * (int64_t)sizeof *mine.rows, -1, &all, &bytes,
+                                     NULL));
+        total = bytes / (int64_t)sizeof *all;
+    }
     qsort(all, (size_t)total, sizeof *all, compare_drawn);
     for (int32_t j = 0; j < k; j++)
         memcpy(start + (int64_t)j * problem->d, all[j < total ? j : total - 1].x,
                (size_t)problem->d * sizeof *start);
 done:
-    strata_free(&mine);
+    strata_free(&mine.rows);
     strata_free(&all);
     return rc;
 }

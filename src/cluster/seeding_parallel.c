@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cluster/draws.h"
 #include "cluster/order.h"
 #include "strata/hash.h"
 #include "strata/memory.h"
@@ -32,7 +33,8 @@ typedef struct candidates {
     int32_t *c;        /* [count, d] */
     int64_t count;
     strata_screen screen;
-    __int128 mass; /* global sum of weight * distance */
+    __int128 mass;   /* global sum of weight * distance */
+    double heaviest; /* no weight of this rank is larger */
 } candidates;
 
 /* Folds the candidates [first, first + screen.k) into near of one tile; with the last of them the
@@ -149,27 +151,52 @@ static bool is_drawn(const candidates *s, int64_t i, double u, double rate)
     return true;
 }
 
+/* A row whose number is bits is taken if it is drawn. */
+static strata_status try_row(const candidates *s, int64_t i, uint64_t bits, double rate,
+                             drawn_points *drawn)
+{
+    const double u = (double)(bits >> 11) * 0x1p-53;
+    return is_drawn(s, i, u, rate) ? take_row(s->p, i, drawn) : STRATA_OK;
+}
+
+/* The rows of a tile by the numbers of all of them, as limit is above those listed. */
+static strata_status draw_tile(const candidates *s, int64_t tile, const strata_draw *draw,
+                               double rate, uint64_t limit, drawn_points *drawn)
+{
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = s->p;
+    const int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+    uint64_t bits[STRATA_TILE];
+    strata_tile_random(p, tile, draw->seed, STRATA_RANDOM_SEEDING, draw->round, bits);
+    for (int64_t i = 0; i < points; i++)
+        if (bits[i] <= limit)
+            STRATA_TRY(try_row(s, start + i, bits[i], rate, drawn));
+done:
+    return rc;
+}
+
 /* Rows of this rank drawn in one round. IEEE operations on exact integers, so alike everywhere. A
- * bound of each tile's probabilities spares most distances. */
+ * bound of each tile's probabilities spares most distances, and mostly all numbers but those listed. */
 static strata_status draw_rows(const candidates *s, double expected, uint64_t seed, uint64_t round,
                                drawn_points *drawn)
 {
     strata_status rc = STRATA_OK;
     const strata_problem *p = s->p;
+    const strata_draw *draw = NULL;
     const double rate = expected / (double)s->mass;
+    STRATA_TRY(strata_draws_get(p, seed, round, &draw));
+    const strata_draw_row *entry = draw->rows, *last = draw->rows + draw->n;
     for (int64_t tile = 0; tile < p->n_tiles; tile++) {
-        int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile);
-        uint64_t bits[STRATA_TILE];
-        double bound = p->weights ? 2.0 : rate * (double)s->farthest[tile] * (1 + 1e-9);
-        uint64_t limit = bound < 0.99 ? (uint64_t)(bound * 0x1p64) + 4096 : UINT64_MAX;
-        strata_tile_random(p, tile, seed, STRATA_RANDOM_SEEDING, round, bits);
-        for (int64_t i = start; i < start + points; i++) {
-            if (bits[i - start] > limit)
-                continue;
-            double u = (double)(bits[i - start] >> 11) * 0x1p-53;
-            if (is_drawn(s, i, u, rate))
-                STRATA_TRY(take_row(p, i, drawn));
-        }
+        const int64_t end = tile * STRATA_TILE + strata_tile_points(p, tile);
+        const double bound = rate * (double)s->farthest[tile] * s->heaviest * (1 + 1e-9);
+        const uint64_t limit = bound < 0.99 ? (uint64_t)(bound * 0x1p64) + 4096 : UINT64_MAX;
+        const bool listed = limit < draw->limit;
+        for (; entry < last && entry->row < end; entry++)
+            if (listed && entry->high <= limit >> 32)
+                STRATA_TRY(
+                    try_row(s, entry->row, strata_draws_number(p, draw, entry->row), rate, drawn));
+        if (!listed)
+            STRATA_TRY(draw_tile(s, tile, draw, rate, limit, drawn));
     }
 done:
     return rc;
@@ -290,7 +317,7 @@ strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uin
                                    uint64_t round, uint16_t *near, int32_t *start)
 {
     strata_status rc = STRATA_OK;
-    candidates s = {.p = problem, .near = near, .ordered = *problem->order != NULL};
+    candidates s = {.p = problem, .near = near, .ordered = *problem->order != NULL, .heaviest = 1};
     int64_t *weights = NULL;
     strata_status local =
         strata_alloc(problem->ctx, problem->n_tiles, sizeof *s.farthest, &s.farthest);
@@ -300,6 +327,9 @@ strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uin
         local = strata_alloc(problem->ctx, STRATA_K_MAX * (int64_t)(problem->d + 1), sizeof *s.sums,
                              &s.sums);
     STRATA_AGREE(problem->ctx, local);
+    for (int64_t i = 0; i < problem->n_local && problem->weights; i++)
+        s.heaviest =
+            (double)problem->weights[i] > s.heaviest ? (double)problem->weights[i] : s.heaviest;
     STRATA_TRY(draw_candidates(&s, k, seed, round));
     STRATA_AGREE(problem->ctx, strata_calloc(problem->ctx, s.count, sizeof *weights, &weights));
     for (int64_t i = 0; i < problem->n_local && !s.ordered; i++)
