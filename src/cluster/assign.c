@@ -13,7 +13,7 @@ strata_status strata_cluster_label(const strata_problem *p, int32_t k, const int
     for (int64_t tile = 0; tile < p->n_tiles; tile++) {
         _Alignas(64) uint8_t found[STRATA_TILE];
         int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
-        (void)strata_exact_tile(p, &screen, centroids, tile, found, NULL);
+        (void)strata_exact_tile(p, &screen, tile, found, NULL);
         for (int64_t i = 0; i < points; i++)
             labels[first + i] = found[i];
         for (int64_t i = first; i < first + points && distance; i++)

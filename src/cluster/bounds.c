@@ -135,7 +135,7 @@ static void scan_tile(bounds *self, int64_t tile)
     _Alignas(64) uint8_t found[STRATA_TILE];
     const int64_t points = strata_tile_points(p, tile);
     int64_t open = 0;
-    const int64_t redecided = strata_exact_tile(p, &self->screen, pass->centroids, tile, found, &open);
+    const int64_t redecided = strata_exact_tile(p, &self->screen, tile, found, &open);
     pass->redecided += redecided;
     pass->distances += (points + open + redecided) * self->crowds.k;
     pass->moved += strata_sums_points(p, tile * STRATA_TILE, points, self->crowds.k, pass->first,

@@ -71,10 +71,18 @@ strata_screen_form strata_exact_form(const strata_problem *p, int32_t k, const i
     return form;
 }
 
+static uint8_t in_integers(const strata_problem *p, const strata_screen *screen, int64_t i)
+{
+    int32_t point[STRATA_D_MAX];
+    for (int32_t f = 0; f < p->d; f++)
+        point[f] = (int32_t)p->x[f * p->stride + i];
+    return (uint8_t)p->kernel->nearest(screen, point);
+}
+
 /* Exact labels of the n points x [d][stride] of a tile, point q being its row rows[q] (NULL: row q),
  * by float screen and integers; returns how many needed integers. */
-static int64_t decide(const strata_problem *p, const strata_screen *screen,
-                      const int32_t *centroids, int64_t tile, const rows_at *at, uint8_t *labels)
+static int64_t decide(const strata_problem *p, const strata_screen *screen, int64_t tile,
+                      const rows_at *at, uint8_t *labels)
 {
     _Alignas(64) uint8_t found[STRATA_TILE];
     uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
@@ -88,7 +96,7 @@ static int64_t decide(const strata_problem *p, const strata_screen *screen,
             if (q >= at->n)
                 break;
             int64_t i = tile * STRATA_TILE + (at->rows ? at->rows[q] : q);
-            to[q] = (uint8_t)strata_exact_nearest(p, i, centroids, screen->k, NULL);
+            to[q] = in_integers(p, screen, i);
             redecided++;
         }
     for (int64_t q = 0; q < at->n && at->rows; q++)
@@ -101,21 +109,18 @@ static int64_t decide_few(const strata_problem *p, const strata_screen *screen, 
                           const int32_t *rows, int64_t n, uint8_t *labels)
 {
     for (int64_t q = 0; q < n; q++) {
-        int32_t point[STRATA_D_MAX];
-        for (int32_t f = 0; f < p->d; f++)
-            point[f] = (int32_t)p->x[f * p->stride + tile * STRATA_TILE + rows[q]];
-        labels[rows[q]] = (uint8_t)p->kernel->nearest(screen, point);
+        labels[rows[q]] = in_integers(p, screen, tile * STRATA_TILE + rows[q]);
     }
     return n;
 }
 
-/* A block of the float screen costs about as much as so many points in integers. */
-enum { FEW = 16 };
+/* A block of the float screen costs about as much as so many points in integers; fewer when the
+ * centroids, k d of them, leave the first cache. */
+enum { FEW = 16, FEW_LARGE = 6, LARGE = 8192 };
 
 /* The same for the points of a tile that the coarse form left open, a block at a time. */
-static int64_t decide_open(const strata_problem *p, const strata_screen *screen,
-                           const int32_t *centroids, int64_t tile, const uint64_t *unsure,
-                           uint8_t *labels, int64_t *open)
+static int64_t decide_open(const strata_problem *p, const strata_screen *screen, int64_t tile,
+                           const uint64_t *unsure, uint8_t *labels, int64_t *open)
 {
     _Alignas(64) float gathered[STRATA_D_MAX * STRATA_BLOCK];
     int32_t rows[STRATA_TILE + STRATA_BLOCK];
@@ -129,7 +134,7 @@ static int64_t decide_open(const strata_problem *p, const strata_screen *screen,
         n--;
     if (open)
         *open += n;
-    if (n <= FEW)
+    if (n <= (screen->k * p->d < LARGE ? FEW : FEW_LARGE))
         return decide_few(p, screen, tile, rows, n, labels);
     for (int64_t at = 0; at < n; at += STRATA_BLOCK) {
         const rows_at some = {.x = gathered,
@@ -140,25 +145,25 @@ static int64_t decide_open(const strata_problem *p, const strata_screen *screen,
             for (int64_t q = 0; q < STRATA_BLOCK; q++)
                 gathered[f * STRATA_BLOCK + q] =
                     x[f * p->stride + rows[at + (q < some.n ? q : 0)]];
-        redecided += decide(p, screen, centroids, tile, &some, labels);
+        redecided += decide(p, screen, tile, &some, labels);
     }
     return redecided;
 }
 
-int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
-                          const int32_t *centroids, int64_t tile, uint8_t *labels, int64_t *open)
+int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen, int64_t tile,
+                          uint8_t *labels, int64_t *open)
 {
     const rows_at all = {.x = p->x + tile * STRATA_TILE,
                          .stride = p->stride,
                          .n = strata_tile_points(p, tile)};
     if (screen->form != STRATA_SCREEN_COARSE)
-        return decide(p, screen, centroids, tile, &all, labels);
+        return decide(p, screen, tile, &all, labels);
     uint64_t unsure[STRATA_TILE / STRATA_BLOCK] = {0};
     strata_coarse_tile coarse;
     strata_screen_coarse_tile(screen, (double)p->radius[tile], &coarse);
     p->kernel->coarse(screen, &coarse, all.x, all.stride, strata_tile_padded(all.n), labels,
                       unsure);
-    return decide_open(p, screen, centroids, tile, unsure, labels, open);
+    return decide_open(p, screen, tile, unsure, labels, open);
 }
 
 int32_t strata_exact_mean(int64_t sum, int64_t count)

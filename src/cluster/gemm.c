@@ -144,7 +144,7 @@ static void assign(void *state, strata_pass *pass)
         const int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
         pass->redecided += form == STRATA_SCREEN_DOT /* a product has no difference form */
                                ? label_tile(self, pass->centroids, t, found)
-                               : strata_exact_tile(p, &self->screen, pass->centroids, t, found, NULL);
+                               : strata_exact_tile(p, &self->screen, t, found, NULL);
         pass->moved +=
             strata_sums_points(p, first, points, self->k, anew, self->labels, found, pass->sums);
     }

@@ -148,7 +148,7 @@ static void scan_tile(hamerly *self, int64_t tile)
     const int64_t points = strata_tile_points(p, tile);
     int64_t open = 0;
     const int64_t redecided =
-        strata_exact_tile(p, &self->screen, pass->centroids, tile, found, &open);
+        strata_exact_tile(p, &self->screen, tile, found, &open);
     pass->redecided += redecided;
     pass->distances += (points + open + redecided) * self->k;
     pass->moved += strata_sums_points(p, tile * STRATA_TILE, points, self->k, pass->first,

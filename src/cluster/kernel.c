@@ -84,6 +84,7 @@ static void set_coarse(strata_screen *s, const int32_t *centroids)
     strata_coarse *c = &s->coarse;
     const double scale = coarse_length / s->reach;
     double worst = 0;
+    c->scale = scale;
     for (int32_t j = 0; j < (s->k + 3) / 4 * 4; j++) {
         int32_t *to = c->q + (int64_t)(j / 4) * 4 * c->pairs + j % 4;
         double error = 0, norm = 0;
@@ -96,9 +97,9 @@ static void set_coarse(strata_screen *s, const int32_t *centroids)
             uint32_t word = (uint32_t)to[4 * (f / 2)] | half << (16 * (f % 2));
             to[4 * (f / 2)] = (int32_t)word;
             error += (q - exact) * (q - exact);
-            norm += value * value;
+            norm += q * q;
         }
-        c->h[j] = 0.5 * scale * norm;
+        c->h[j] = 0.5 * norm / scale;
         worst = error > worst ? error : worst;
     }
     c->error = sqrt(worst) * (1 + 1e-6) + 1e-6; /* exact is off by less than 1e-11 */
@@ -106,14 +107,19 @@ static void set_coarse(strata_screen *s, const int32_t *centroids)
 
 void strata_screen_coarse_tile(const strata_screen *s, double radius, strata_coarse_tile *out)
 {
-    const double larger = radius > s->reach ? radius : s->reach;
+    const double larger = radius > s->reach ? radius : s->reach, above = 1 + 1e-5;
     const int32_t surplus = INT32_MAX & ~(int32_t)s->index_mask;
     /* rounded to nearest as a float; a little less than a, so that a R is no more than L */
     out->scale = (float)(coarse_length / larger * (1 - 1e-6));
-    const double a = (double)out->scale, p = sqrt(s->d) * (0.5 + 0x1p-7) * (1 + 1e-9);
-    const double error =
-        p * (coarse_length + s->coarse.error) + a * radius * (1 + 1e-9) * s->coarse.error + 1;
-    out->threshold = (uint32_t)(2 * error + 2.0 * (s->index_mask + 1.0)) + 1;
+    const double a = (double)out->scale, b = s->coarse.scale, index = s->index_mask + 1.0;
+    const double point = sqrt(s->d) * (0.5 + 0x1p-7) * (1 + 1e-9);
+    const double error = point / a + s->coarse.error / b, square = coarse_length * coarse_length;
+    out->of_best = (float)(2 / (a * b));
+    out->of_norm = (float)(1 / (a * a));
+    out->off = (float)(above * ((3.2 / (a * b) + 1.1 / (a * a)) * square * 0x1p-21 +
+                                (index + 1) * 2 / (a * b)));
+    out->slope = (float)(above * 2 * a * b * error);
+    out->offset = (float)(above * (2 * a * b * error * error + 2 * index + 2));
     for (int32_t j = 0; j < (s->k + 3) / 4 * 4; j++)
         out->h[j] = j < s->k ? (int32_t)rint(a * s->coarse.h[j]) : surplus;
 }

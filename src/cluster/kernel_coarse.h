@@ -41,22 +41,26 @@ LANE void coarse_block(const int PAIRS, const strata_screen *s, const strata_coa
                        uint64_t *ambiguous)
 {
     const int32_t pairs = PAIRS ? PAIRS : s->coarse.pairs;
-    const vi keep = vi_set((int32_t)~s->index_mask);
+    const vi keep = vi_set((int32_t)~s->index_mask), mask = vi_set((int32_t)s->index_mask);
     vi block[STRATA_D_MAX / 2][VECTORS], best[VECTORS], second[VECTORS];
     for (int32_t pair = 0; pair < pairs; pair++)
         coarse_pair(s, vf_set(tile->scale), 2 * pair, x, stride, block[pair]);
-    UNROLL for (int v = 0; v < VECTORS; v++) best[v] = second[v] = vi_set(INT32_MAX);
+    UNROLL for (int v = 0; v < VECTORS; v++)
+        best[v] = second[v] = vi_set(INT32_MAX);
     for (int32_t j = 0; j < s->k; j += 4) {
         const int32_t *c = s->coarse.q + (int64_t)j * pairs;
         vi sum[4][VECTORS];
         coarse_prefetch(s, j / 4 * ahead, ahead, x + AHEAD, stride);
-        UNROLL for (int q = 0; q < 4; q++) UNROLL for (int v = 0; v < VECTORS; v++) sum[q][v] =
-            vi_set(tile->h[j + q]);
-        UNROLL for (int32_t pair = 0; pair < pairs; pair++) UNROLL for (int q = 0; q < 4; q++)
-        {
-            const vi centroid = vi_set(c[4 * pair + q]);
-            UNROLL for (int v = 0; v < VECTORS; v++) VI_DOT(sum[q][v], block[pair][v], centroid);
-        }
+        UNROLL for (int q = 0; q < 4; q++)
+            UNROLL for (int v = 0; v < VECTORS; v++)
+                sum[q][v] = vi_set(tile->h[j + q]);
+        UNROLL for (int32_t pair = 0; pair < pairs; pair++)
+            UNROLL for (int q = 0; q < 4; q++)
+            {
+                const vi centroid = vi_set(c[4 * pair + q]);
+                UNROLL for (int v = 0; v < VECTORS; v++)
+                    VI_DOT(sum[q][v], block[pair][v], centroid);
+            }
         UNROLL for (int q = 0; q < 4; q++)
         {
             const vi index = vi_set(j + q);
@@ -68,11 +72,18 @@ LANE void coarse_block(const int PAIRS, const strata_screen *s, const strata_coa
             }
         }
     }
-    const vi threshold = vi_set((int32_t)tile->threshold), mask = vi_set((int32_t)s->index_mask);
     UNROLL for (int v = 0; v < VECTORS; v++)
     {
-        vi gap = _mm512_sub_epi32(second[v], best[v]); /* below 2^32, so right without a sign */
-        *ambiguous |= (uint64_t)_mm512_cmple_epu32_mask(gap, threshold) << (v * LANES);
+        vi norm = vi_set(0);
+        for (int32_t pair = 0; pair < pairs; pair++)
+            VI_DOT(norm, block[pair][v], block[pair][v]);
+        const vi gap = _mm512_sub_epi32(second[v], best[v]); /* below 2^32: right without a sign */
+        vf square =
+            vf_muladd(vf_set(tile->of_best), _mm512_cvtepi32_ps(best[v]), vf_set(tile->off));
+        square = vf_muladd(vf_set(tile->of_norm), _mm512_cvtepi32_ps(norm), square);
+        const vf nearest = vf_sqrt(vf_max(square, vf_set(0.0f)));
+        const vf slack = vf_muladd(vf_set(tile->slope), nearest, vf_set(tile->offset));
+        *ambiguous |= vf_unsure(_mm512_cvtepu32_ps(gap), slack) << (v * LANES);
         _mm_store_si128((__m128i *)(labels + v * LANES),
                         _mm512_cvtepi32_epi8(_mm512_and_si512(best[v], mask)));
     }

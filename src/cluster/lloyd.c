@@ -60,7 +60,7 @@ static void assign(void *state, strata_pass *pass)
     for (int64_t t = 0; t < p->n_tiles; t++) {
         _Alignas(64) uint8_t found[STRATA_TILE];
         int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
-        pass->redecided += strata_exact_tile(p, &self->screen, pass->centroids, t, found, &open);
+        pass->redecided += strata_exact_tile(p, &self->screen, t, found, &open);
         pass->moved +=
             strata_sums_points(p, first, points, self->k, anew, self->labels, found, pass->sums);
     }

@@ -216,7 +216,7 @@ static __int128 label_batch(minibatch *self, strata_run *run, int64_t *sums)
     for (int64_t t = 0; t < b->n_tiles; t++) {
         _Alignas(64) uint8_t found[STRATA_TILE];
         const int64_t first = t * STRATA_TILE, points = strata_tile_points(b, t);
-        run->redecided += strata_exact_tile(b, &self->screen, run->centroids, t, found, NULL);
+        run->redecided += strata_exact_tile(b, &self->screen, t, found, NULL);
         for (int64_t i = 0; i < points; i++)
             squares += (__int128)strata_exact_distance(b, first + i,
                                                        run->centroids + (int64_t)found[i] * b->d) *

@@ -111,10 +111,10 @@ static inline int64_t strata_exact_distance(const strata_problem *p, int64_t i, 
 int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids,
                              int32_t k, int64_t *distance);
 
-/* Labels [padded] of one tile, exact; returns how many points needed integers. *open grows by how
+/* Labels [padded] of one tile by a screen that is set, exact; returns how many points needed integers. *open grows by how
  * many the coarse form left open; it may be NULL. */
-int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen,
-                          const int32_t *centroids, int64_t tile, uint8_t *labels, int64_t *open);
+int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen, int64_t tile,
+                          uint8_t *labels, int64_t *open);
 
 /* Decides the points first + i, i < points, whose bit in unsure is set; labels [points] of them.
  * Returns how many. */

@@ -46,7 +46,7 @@ static void fold_tile(candidates *s, int64_t tile, int64_t first, bool last)
     _Alignas(64) uint8_t labels[STRATA_TILE];
     int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile), farthest = 0;
     __int128 mass = 0;
-    (void)strata_exact_tile(p, &s->screen, fresh, tile, labels, NULL);
+    (void)strata_exact_tile(p, &s->screen, tile, labels, NULL);
     for (int64_t i = start; i < start + points; i++) {
         int32_t j = labels[i - start];
         int64_t least = strata_exact_distance(p, i, fresh + (int64_t)j * p->d);
