@@ -2,21 +2,10 @@
 # jobs/recalibrate.sbatch on a real SLURM of two virtual nodes: under srun and under mpirun the job
 # publishes the same result as a plain mpirun on one machine.
 set -u
-for tool in slurmctld slurmd sbatch munged setpriv; do
-    command -v "$tool" >/dev/null || { echo "skipped: no $tool"; exit 77; }
-done
-[ "$(id -u)" -eq 0 ] || { echo "skipped: needs root to start the SLURM daemons"; exit 77; }
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/slurm/two_nodes.sh
-. "$here/two_nodes.sh"
-work=$(mktemp -d)
-trap 'slurm_stop; rm -rf "$work"' EXIT
-slurm_start "$(mktemp -d /tmp/slurmXXXX)" || { echo "SLURM did not start"; exit 1; }
+. "$(dirname "${BASH_SOURCE[0]}")/two_nodes.sh"
+slurm_test
 
-# Both nodes share one host name; the shared-memory files of the two would collide.
-export OMPI_MCA_btl=self,tcp OMPI_MCA_btl_tcp_if_include=lo
-cd "$work" || exit 1
 "$STRATA" generate --users 2000 --seed 3 --layout minimal -o tx.csv || exit 1
 cat >c.yaml <<'Y'
 config_version: 1
@@ -30,9 +19,7 @@ wanted=$(digest plain.h5)
 [ -n "$wanted" ] || { echo "no digest in the plain result"; exit 1; }
 
 for launcher in srun mpirun; do
-    STRATA_JOB_LAUNCHER=$launcher STRATA_JOB_PROGRAM=$STRATA STRATA_JOB_FOLDER=$STRATA_SOURCE/jobs \
-        OMPI_MCA_io=ompio timeout 120 sbatch --wait --chdir="$work" --output="$work/$launcher.log" \
-        "$STRATA_SOURCE/jobs/recalibrate.sbatch" c.yaml "$launcher.h5"
+    slurm_job "$launcher" "$launcher.log" recalibrate.sbatch c.yaml "$launcher.h5"
     code=$?
     if [ $code -ne 0 ] || [ "$(digest "$launcher.h5")" != "$wanted" ]; then
         echo "$launcher: exit $code"
@@ -43,7 +30,6 @@ for launcher in srun mpirun; do
 done
 
 # A job that fails must fail in SLURM too.
-STRATA_JOB_PROGRAM=$STRATA STRATA_JOB_FOLDER=$STRATA_SOURCE/jobs OMPI_MCA_io=ompio timeout 120 sbatch --wait \
-    --chdir="$work" --output="$work/bad.log" "$STRATA_SOURCE/jobs/recalibrate.sbatch" missing.yaml bad.h5
+slurm_job srun bad.log recalibrate.sbatch missing.yaml bad.h5
 [ $? -ne 0 ] || { echo "a job without a configuration succeeded"; exit 1; }
 echo "ok: a failing job fails"

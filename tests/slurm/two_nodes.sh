@@ -1,6 +1,9 @@
 # A SLURM cluster of two virtual nodes on this machine, for tests. Sourced; needs root, slurm-wlm, munge.
 #   slurm_start FOLDER    starts munged, slurmctld and two slurmd; sets SLURM_CONF
 #   slurm_stop            stops what slurm_start started, by pid file
+#   slurm_test            ends the calling test as skipped where SLURM is not installed; else starts a cluster
+#                         for it, stopped at its exit, and goes to a fresh folder, $work
+#   slurm_job LAUNCHER LOG SCRIPT [ARGUMENTS]    submits a job script of jobs/ and waits for its end
 # FOLDER must be short and readable by everybody: munge wants a socket path it can trust.
 
 slurm_start() {
@@ -63,4 +66,26 @@ slurm_stop() {
     done
     sleep 1
     rm -rf "$slurm_folder"
+}
+
+slurm_test() {
+    local tool
+    for tool in slurmctld slurmd sbatch munged setpriv; do
+        command -v "$tool" >/dev/null || { echo "skipped: no $tool"; exit 77; }
+    done
+    [ "$(id -u)" -eq 0 ] || { echo "skipped: needs root to start the SLURM daemons"; exit 77; }
+    work=$(mktemp -d)
+    trap 'slurm_stop; rm -rf "$work"' EXIT
+    slurm_start "$(mktemp -d /tmp/slurmXXXX)" || { echo "SLURM did not start"; exit 1; }
+    # Both nodes share one host name; the shared-memory files of the two would collide.
+    export OMPI_MCA_btl=self,tcp OMPI_MCA_btl_tcp_if_include=lo
+    cd "$work" || exit 1
+}
+
+slurm_job() {
+    local launcher=$1 log=$2 script=$3
+    shift 3
+    STRATA_JOB_LAUNCHER=$launcher STRATA_JOB_PROGRAM=$STRATA STRATA_JOB_FOLDER=$STRATA_SOURCE/jobs \
+        OMPI_MCA_io=ompio timeout 120 sbatch --wait --chdir="$work" --output="$work/$log" \
+        "$STRATA_SOURCE/jobs/$script" "$@"
 }
