@@ -5,10 +5,10 @@
 
 #include "cluster/problem.h"
 
-static const strata_variant_ops *const table[] = {&strata_variant_lloyd, &strata_variant_filter,
-                                                  &strata_variant_hamerly, &strata_variant_gemm,
-                                                  &strata_variant_yinyang, &strata_variant_elkan,
-                                                  &strata_variant_merge,  &strata_variant_minibatch};
+static const strata_variant_ops *const table[] = {
+    &strata_variant_lloyd, &strata_variant_filter,   &strata_variant_hamerly,
+    &strata_variant_gemm,  &strata_variant_yinyang,  &strata_variant_elkan,
+    &strata_variant_merge, &strata_variant_minibatch};
 enum { VARIANTS = sizeof table / sizeof table[0] };
 
 int32_t strata_cluster_variant_count(void)
@@ -107,7 +107,8 @@ static const strata_variant_ops *choose_by_cost(const strata_problem *p,
     if (p->d >= YINYANG_D && o->k >= YINYANG_K && a_restart >= USUAL_ITERATIONS &&
         points >= filter_least_points) {
         snprintf(reason, reason_size,
-                 "yinyang: bounds spare most of %d distances a point once centroids move little", (int)o->k);
+                 "yinyang: bounds spare most of %d distances a point once centroids move little",
+                 (int)o->k);
         return &strata_variant_yinyang;
     }
     if (isinf(filter)) {
@@ -130,10 +131,16 @@ const strata_variant_ops *strata_variant_choose(const strata_problem *problem,
     if (!ops)
         return choose_by_cost(problem, options, reason, reason_size);
     const strata_cluster_variant *v = &ops->info;
+    const bool few = (double)problem->n_global / problem->ctx->size < filter_least_points;
     if (!v->exact)
         snprintf(reason, reason_size, "as asked; not exact: its centroids are not those of lloyd");
-    else if (problem->d < v->d_min || problem->d > v->d_max || options->k < v->k_min)
+    else if (problem->d < v->d_min || problem->d > v->d_max || options->k < v->k_min ||
+             (ops == &strata_variant_filter && few))
         snprintf(reason, reason_size, "as asked, outside its regime (%s)", v->regime);
+    else if (ops == &strata_variant_merge && 2 * problem->distinct_about > problem->n_global)
+        snprintf(reason, reason_size,
+                 "as asked, outside its regime (equal rows): about %lld of %lld are distinct",
+                 (long long)problem->distinct_about, (long long)problem->n_global);
     else
         snprintf(reason, reason_size, "as asked");
     return ops;

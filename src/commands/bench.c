@@ -143,11 +143,7 @@ static strata_status read_variants(strata_context *ctx, const strata_command_lin
     if (n == 0)
         plan->variants[plan->n_variants++] = "auto";
     for (int32_t i = 0; i < n; i++) {
-        bool known = strcmp(words[i], "auto") == 0;
-        for (int32_t v = 0; v < strata_cluster_variant_count(); v++)
-            known = known || strcmp(words[i], strata_cluster_variant_at(v)->name) == 0;
-        if (!known)
-            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--variants %s: there is no such variant", words[i]);
+        STRATA_TRY(strata_command_check_variant(ctx, "--variants", words[i]));
         if (!has_variant(plan, words[i]))
             plan->variants[plan->n_variants++] = words[i];
     }
@@ -344,10 +340,12 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     bool finished = false;
     const char *export_path = strata_option_text(line, "--export", NULL);
     STRATA_AGREE(ctx, read_plan(ctx, line, &plan));
-    if (plan.input) {
-        STRATA_TRY(strata_command_config(ctx, line, &config, &finished));
-        plan.config = &config;
-    }
+    STRATA_TRY(strata_command_config(ctx, line, &config, &finished));
+    if (finished)
+        goto done;
+    plan.config = &config;
+    STRATA_TRY(strata_command_check_summary(ctx, line, "--json"));
+    STRATA_TRY(strata_command_check_summary(ctx, line, "--csv"));
     if (strcmp(strata_option_text(line, "--json", ""), "-") == 0 ||
         strcmp(strata_option_text(line, "--csv", ""), "-") == 0)
         ctx->quiet = true; /* nothing else on the screen */
@@ -381,8 +379,10 @@ const strata_command strata_command_bench = {
         "against lloyd. B/point: memory with points and labels, by the variant's own account, and "
         "as\n"
         "the resident set grew. reduced: bytes of the one allreduce of an iteration.\n"
+        "A configuration says how a file is read and scaled (input, cluster.transform, ...), no more.\n"
         "Ends with 8 when an exact variant or another rank count gives other bits than lloyd.\n",
     .uses_mpi = true,
+    .common = STRATA_COMMON_CONFIG,
     .options = options,
     .run = run,
 };

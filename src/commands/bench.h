@@ -21,7 +21,7 @@ typedef struct bench_plan {
     int64_t points;   /* generated rows */
     int32_t d, truth; /* features and groups of the generated data */
     uint64_t seed;
-    strata_config *config;     /* how to read a file instead; NULL = generated points. Borrowed */
+    strata_config *config;     /* how the file of input is read and scaled. Borrowed */
     const char *input, *table; /* the first of its files, the table of an HDF5 file */
     const char *variants[BENCH_VARIANTS]; /* lloyd first: all others are measured against it */
     const char *seedings[BENCH_SEEDINGS];

@@ -130,6 +130,10 @@ static strata_status read_file(strata_context *ctx, const bench_plan *plan, benc
                                      config->cluster.scale, &scaler));
     STRATA_TRY(strata_scaler_apply_set(ctx, &scaler, &out->table.set, &out->points));
     out->points.key64 = out->table.key64;
+    for (int32_t f = 0; f < scaler.d; f++)
+        if (scaler.limited[f] > 0)
+            strata_log(ctx, STRATA_LOG_WARNING, "%lld values of %s lie beyond the grid and are limited",
+                       (long long)scaler.limited[f], out->table.set.feature[f].name);
 done:
     strata_scaler_release(&scaler);
     return rc;
@@ -138,7 +142,7 @@ done:
 strata_status bench_data_make(strata_context *ctx, const bench_plan *plan, bench_data *out)
 {
     strata_status rc = STRATA_OK;
-    if (plan->config)
+    if (plan->input)
         STRATA_TRY(read_file(ctx, plan, out));
     else
         STRATA_TRY(generate(ctx, plan, &out->points));

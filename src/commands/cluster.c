@@ -10,7 +10,6 @@
 #include "strata/console.h"
 #include "strata/memory.h"
 #include "strata/par.h"
-#include "strata/text.h"
 
 static const strata_option options[] = {
     {"--input", 'i', STRATA_OPTION_MANY, "PATH",
@@ -112,25 +111,6 @@ static strata_status settle_names(strata_context *ctx, job *j)
         strata_config_set_list(ctx, &j->config, "input.names", names, layout->n, "--no-header"));
 done:
     strata_free(&names);
-    return rc;
-}
-
-static strata_status settle_variant(strata_context *ctx, const strata_config *config)
-{
-    strata_status rc = STRATA_OK;
-    const char *wanted = config->cluster.variant;
-    bool known = strcmp(wanted, "auto") == 0;
-    for (int32_t v = 0; v < strata_cluster_variant_count(); v++)
-        known = known || strcmp(strata_cluster_variant_at(v)->name, wanted) == 0;
-    if (known)
-        return STRATA_OK;
-    strata_text list = {0};
-    for (int32_t v = 0; v < strata_cluster_variant_count(); v++)
-        STRATA_TRY(strata_text_addf(ctx, &list, ", %s", strata_cluster_variant_at(v)->name));
-    STRATA_FAIL(ctx, STRATA_ERR_USAGE, "cluster.variant \"%.60s\" is unknown; there are auto%s",
-                wanted, list.bytes);
-done:
-    strata_free(&list.bytes);
     return rc;
 }
 
@@ -372,9 +352,10 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     STRATA_TRY(strata_command_config(ctx, line, &j.config, &finished));
     if (finished)
         goto done;
-    STRATA_TRY(strata_command_check_json(ctx, line));
+    STRATA_TRY(strata_command_check_summary(ctx, line, "--json"));
     STRATA_AGREE(ctx, settle_header(ctx, line, &j.config));
-    STRATA_AGREE(ctx, settle_variant(ctx, &j.config));
+    STRATA_AGREE(ctx,
+                 strata_command_check_variant(ctx, "cluster.variant", j.config.cluster.variant));
     j.source.table = strata_option_text(line, "--table", "/users");
     j.source.key = strata_option_text(line, "--key", NULL);
     STRATA_TRY(feature_source_open(ctx, &j.config, &j.source));

@@ -158,10 +158,10 @@ const char *const *strata_option_list(const strata_command_line *line, const cha
 strata_status strata_command_config(strata_context *ctx, const strata_command_line *line,
                                     strata_config *config, bool *finished) STRATA_MUST_USE;
 
-/* Collective if the command uses MPI. A summary (--json) that has no place is told now, not when hours
- * of work are done. STRATA_ERR_USAGE, STRATA_ERR_IO. */
-strata_status strata_command_check_json(strata_context *ctx, const strata_command_line *line)
-    STRATA_MUST_USE;
+/* Collective if the command uses MPI. A summary (option is --json or another that names a file) that has no
+ * place is told now, not when hours of work are done. STRATA_ERR_USAGE, STRATA_ERR_IO. */
+strata_status strata_command_check_summary(strata_context *ctx, const strata_command_line *line,
+                                           const char *option) STRATA_MUST_USE;
 
 /* Not collective. Whether the summary for people goes to standard output: not with -q, and not when
  * --json - takes it. */
@@ -170,6 +170,11 @@ bool strata_command_has_screen(const strata_context *ctx, const strata_command_l
 /* Not collective. The command line as a shell would read it back, for provenance. *out is owned by the
  * caller (strata_free). */
 strata_status strata_command_text(strata_context *ctx, const strata_command_line *line, char **out)
+    STRATA_MUST_USE;
+
+/* Not collective. Whether there is a K-means variant of this name (auto is one); else STRATA_ERR_USAGE, and
+ * the message of option or key `what` names them all. */
+strata_status strata_command_check_variant(strata_context *ctx, const char *what, const char *name)
     STRATA_MUST_USE;
 
 /* Not collective. The list of commands; the help of one. */

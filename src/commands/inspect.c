@@ -87,6 +87,13 @@ static int64_t number(const contents *c, const char *path, const char *name)
     return strata_reader_attribute_integer(c->reader, path, name, &value) ? value : 0;
 }
 
+/* Whether the variant was one that is not exact; a file that does not say is of an exact one. */
+static bool is_inexact(const contents *c)
+{
+    int64_t exact = 1;
+    return strata_reader_attribute_integer(c->reader, "/model", "exact", &exact) && exact == 0;
+}
+
 /* ---- the screen ------------------------------------------------------------------------------ */
 
 /* Text of a file that is not trusted, without control characters that a terminal would obey. */
@@ -183,6 +190,8 @@ static void show_clusters(const contents *c)
     printf("; inertia %.8g after %" PRId64 " iterations%s\n", inertia,
            number(c, "/model", "iterations"),
            number(c, "/model", "converged") ? "" : ", not converged");
+    if (is_inexact(c))
+        printf("  NOT exact: plain K-means moves the centroids elsewhere\n");
 }
 
 static void show_tests(const contents *c)
@@ -256,7 +265,7 @@ static void show_making(const contents *c)
     print_clean(attribute(c, "/provenance", "hosts"), 60);
     printf("; clustering variant ");
     print_clean(attribute(c, "/provenance", "variant"), 20);
-    printf("\n  ");
+    printf("%s\n  ", is_inexact(c) ? " (NOT exact)" : "");
     print_clean(attribute(c, "/provenance", "command_line"), 400);
     putchar('\n');
     for (int64_t i = 0; i < c->timings.rows; i++) {
@@ -309,6 +318,7 @@ static strata_status show_json(strata_context *ctx, const contents *c)
     strata_json_real(ctx, &json, "inertia", inertia);
     strata_json_integer(ctx, &json, "iterations", number(c, "/model", "iterations"));
     strata_json_boolean(ctx, &json, "converged", number(c, "/model", "converged") != 0);
+    strata_json_boolean(ctx, &json, "exact", !is_inexact(c));
     for (size_t i = 0; i < sizeof sheets / sizeof *sheets; i++)
         sheet_json(ctx, &json, sheets[i].key, sheets[i].rows);
     strata_json_open(ctx, &json, "provenance", '{');

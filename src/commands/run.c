@@ -25,6 +25,7 @@ static strata_status check_request(strata_context *ctx, const strata_config *con
 {
     strata_status rc = STRATA_OK;
     STRATA_TRY(strata_rules_validate(ctx, config));
+    STRATA_TRY(strata_command_check_variant(ctx, "cluster.variant", config->cluster.variant));
     for (int32_t f = 0; f < config->cluster.n_features; f++) {
         const char *name = config->cluster.features[f];
         strata_column column = strata_column_find(name);
@@ -176,7 +177,7 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     if (finished)
         goto done;
     STRATA_AGREE(ctx, check_request(ctx, &config));
-    STRATA_TRY(strata_command_check_json(ctx, line));
+    STRATA_TRY(strata_command_check_summary(ctx, line, "--json"));
     if (strata_option_flag(line, "--dry-run")) {
         STRATA_TRY(dry_run(ctx, line, &config));
     } else {

@@ -6,6 +6,7 @@
 
 #include "command.h"
 
+#include "strata/cluster.h"
 #include "strata/memory.h"
 #include "strata/par.h"
 #include "strata/text.h"
@@ -181,27 +182,46 @@ done:
 
 /* ---- the summary ----------------------------------------------------------------------------- */
 
-static strata_status check_summary(strata_context *ctx, const char *path)
+static strata_status check_summary(strata_context *ctx, const char *option, const char *path)
 {
     strata_status rc = STRATA_OK;
     char folder[PATH_MAX];
     if (strcmp(path, "-") == 0)
         goto done;
     if (strlen(path) >= sizeof folder)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--json %.60s...: the path is too long", path);
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s %.60s...: the path is too long", option, path);
     memcpy(folder, path, strlen(path) + 1);
     if (access(path, F_OK) == 0 ? access(path, W_OK) != 0 : access(dirname(folder), W_OK | X_OK) != 0)
-        STRATA_FAIL(ctx, STRATA_ERR_IO, "--json %s: %s", path, strerror(errno));
+        STRATA_FAIL(ctx, STRATA_ERR_IO, "%s %s: %s", option, path, strerror(errno));
 done:
     return rc;
 }
 
-strata_status strata_command_check_json(strata_context *ctx, const strata_command_line *line)
+strata_status strata_command_check_summary(strata_context *ctx, const strata_command_line *line,
+                                           const char *option)
 {
     strata_status rc = STRATA_OK;
-    const char *path = strata_option_text(line, "--json", "-");
-    STRATA_AGREE(ctx, ctx->rank == 0 ? check_summary(ctx, path) : STRATA_OK);
+    const char *path = strata_option_text(line, option, "-");
+    STRATA_AGREE(ctx, ctx->rank == 0 ? check_summary(ctx, option, path) : STRATA_OK);
 done:
+    return rc;
+}
+
+strata_status strata_command_check_variant(strata_context *ctx, const char *what, const char *name)
+{
+    strata_status rc = STRATA_OK;
+    strata_text list = {0};
+    bool known = strcmp(name, "auto") == 0;
+    for (int32_t v = 0; v < strata_cluster_variant_count(); v++) {
+        const char *there = strata_cluster_variant_at(v)->name;
+        known = known || strcmp(there, name) == 0;
+        STRATA_TRY(strata_text_addf(ctx, &list, ", %s", there));
+    }
+    if (!known)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: the variant \"%.60s\" is unknown; there are auto%s",
+                    what, name, list.bytes);
+done:
+    strata_free(&list.bytes);
     return rc;
 }
 

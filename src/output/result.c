@@ -185,6 +185,7 @@ static strata_status add_model_attributes(strata_context *ctx, strata_output *ou
         {"seed", (int64_t)r->config->cluster.seed},
         {"iterations", fit->iterations},
         {"converged", fit->converged},
+        {"exact", fit->exact}, /* of the variant; all exact ones give the same file */
         {"restart", fit->restart},
         {"restarts", r->config->cluster.restarts},
         {"step_exponent", r->scaler->step_exponent},

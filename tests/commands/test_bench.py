@@ -85,7 +85,8 @@ def main():
     # numbers as text, on parts of the ranks
     with open("p.csv", "w") as f:
         f.write("a,b\n" + "".join(f"{i * i % 101},{i % 17}.5\n" for i in range(400)))
-    bench("-i", "p.csv", "-k", "3", "--ranks", "1,3", "--repetitions", 1, "--json", "f.json", ranks=3)
+    done = bench("-i", "p.csv", "-k", "3", "--ranks", "1,3", "--repetitions", 1, "--json", "f.json", ranks=3)
+    check(done.stderr == "", f"nothing to complain about, yet: {done.stderr}")
     cases = load("f.json")["cases"]
     check([(c["n"], c["d"]) for c in cases] == [(400, 2)] * 2, "the text file's shape")
     check(cases[0]["variants"][0]["digest"] == cases[1]["variants"][0]["digest"], "a text file at 1 and 3 ranks")
@@ -96,6 +97,19 @@ def main():
     cells = {v["variant"]: v for v in load("s.json")["cases"][0]["variants"]}
     check(cells["auto"]["ran"] == "merge", "auto merges scores")
     check(not cells["minibatch"]["exact"] and "not exact" in cells["minibatch"]["reason"], "minibatch says what it is")
+
+    # every variant outside its regime: the same bits, and a note
+    for data, d, outside in (("cloud", 2, {"filter", "hamerly", "gemm", "yinyang", "elkan", "merge"}),
+                             ("cloud", 8, {"filter", "hamerly", "gemm", "yinyang", "elkan", "merge"}),
+                             ("scores", 1, {"filter", "hamerly", "gemm", "yinyang", "elkan"})):
+        done = bench("-n", 3000, "-d", d, "-k", 2, "--data", data, "--repetitions", 1, "--json", "o.json", ranks=2)
+        load("o.json")
+        said = {line.split(":")[0].strip() for line in done.stdout.splitlines() if "outside its regime" in line}
+        check(said == outside, f"{data}, d = {d}: outside their regime are {outside}, said of {said}")
+        check("minibatch: as asked; not exact" in done.stdout, "minibatch says what it is on the screen")
+    check("merge: as asked, outside" not in done.stdout, "merge is at home among scores")
+    bench("-n", 10, "-k", 3, "--variants", "minibatch", "--repetitions", 1, "--json", "o.json", ranks=3)
+    load("o.json")
 
     # a sweep
     bench("-n", 1200, "-k", "2..4", "--sweep", "--restarts", 2, "--repetitions", 1, "--json", "e1.json", ranks=1)
@@ -130,6 +144,22 @@ def main():
     for wrong in (["--variants", "quick"], ["-k", "0"], ["-k", "5..2"], ["--ranks", "4"], ["--seedings", "luck"],
                   ["-k", "300"], ["--data", "none"], ["--features", "a", "-x"]):
         bench(*wrong, "-n", 100, ranks=2, expect=2)
+    done = bench("--variants", "loyd", expect=2)
+    check("auto, lloyd, filter" in done.stderr and "minibatch" in done.stderr, "the variants that there are")
+    for name, text, code, reason in (("nan", "a,b\n1,2\nNaN,3\n", 5, 'nan.csv:3: column a: "NaN"'),
+                                     ("inf", "a,b\n1,2\n3,inf\n", 5, 'inf.csv:3: column b: "inf"'),
+                                     ("text", "a,b\nx,y\nu,v\n", 5, "no column of numbers"),
+                                     ("wide", "1," * 64 + "1\n", 2, "65 columns of numbers, but 64")):
+        with open(f"{name}.csv", "w") as f:
+            f.write(text)
+        done = bench("-i", f"{name}.csv", ranks=2, expect=code)
+        check(done.stderr.count("strata:") == 1 and reason in done.stderr, f"{name}: {done.stderr}")
+    for option in ("--json", "--csv"):
+        check("nowhere/x" in bench("-n", 10, option, "nowhere/x", expect=7).stderr, f"{option} has no place")
+    with open("far.csv", "w") as f:
+        f.write("a\n" + "".join(f"{i % 7}\n" for i in range(3000)) + "1e9\n-1e9\n")
+    done = bench("-i", "far.csv", "-k", 2, "--transform", "none", "--variants", "auto", "--repetitions", 1, ranks=3)
+    check("2 values of a lie beyond the grid" in done.stderr, "values beyond the grid are counted")
     bench("-i", "none.h5", ranks=2, expect=5)
     bench("-i", "p.h5", "--table", "/points", "--features", "x9", ranks=2, expect=2)
 

@@ -96,7 +96,7 @@ def the_tables_are_those_of_the_contract():
         for table, columns in tables.items():
             missing = set(columns.split()) - set(file[table])
             assert not missing, (table, missing)
-        for name in "transform scale k init seed inertia iterations converged".split():
+        for name in "transform scale k init seed inertia iterations converged exact".split():
             raw_attribute(file["model"], name)
         for name in ("config_yaml", "command_line", "variant", "versions", "ranks", "hosts",
                      "slurm_job_id"):

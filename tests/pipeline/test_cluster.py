@@ -289,6 +289,19 @@ def bad():
     refuse("a result that is not complete", None, 8, r"complete", path="out.h5")
 
 
+def not_exact():
+    """A result that is not exact says so wherever one may look."""
+    done = run("cluster", "-i", "iris.csv", "-o", "m.h5", "-k", 3, "--variant", "minibatch", "--json", "m.json", ranks=3)
+    equal("screen", "variant minibatch (NOT exact)" in done.stdout, True)
+    equal("summary", json.load(open("m.json"))["clustering"]["exact"], False)
+    for name, exact in (("m.h5", 0), ("l.h5", 1)):
+        equal(f"{name}: attribute", int(attribute(name, "model", "exact")), exact)
+        seen = run("inspect", name, ranks=0).stdout
+        equal(f"{name}: inspect", seen.count("NOT exact"), 2 * (1 - exact))
+        equal(f"{name}: inspect --json", json.loads(run("inspect", "--json", name, ranks=0).stdout)["exact"], bool(exact))
+    run("verify", "m.h5", ranks=0)
+
+
 def odd():
     """Everything here is right, and says what is odd about it."""
     shapes = {"one row": ("a,b\n1,2\n", 4, 1), "fewer rows than clusters": ("a,b\n1,2\n3,4\n", 5, 2),
@@ -322,8 +335,12 @@ def odd():
     # A variant out of its regime runs all the same, with the same result and a note.
     write_iris()
     run("cluster", "-q", "-i", "iris.csv", "-o", "l.h5", "-k", 3, "--variant", "lloyd", ranks=2)
-    done = run("cluster", "-i", "iris.csv", "-o", "f.h5", "-k", 3, "--variant", "filter", ranks=2)
-    equal("filter on few rows", digest("f.h5"), digest("l.h5"))
+    for variant in ("filter", "hamerly", "gemm", "yinyang", "elkan", "merge"):
+        done = run("cluster", "-i", "iris.csv", "-o", "f.h5", "--force", "-k", 3, "--variant", variant, ranks=2)
+        equal(f"{variant} on few rows", digest("f.h5"), digest("l.h5"))
+        equal(f"{variant}: said", "outside its regime" in done.stdout, True)
+        equal(f"{variant} ran", attribute("f.h5", "provenance", "variant").decode(), variant)
+    not_exact()
     done = run("cluster", "-i", "iris.csv", "-o", "dry.h5", "--dry-run", ranks=2)
     equal("dry run", ("sepal_length sepal_width" in done.stdout, os.path.exists("dry.h5")), (True, False))
     done = run("cluster", "-i", "iris.csv", "-o", "-", "--print-config", "-k", 7, ranks=1)
