@@ -6,10 +6,12 @@
  * Whether a row is drawn depends on its key, its exact distance and the exact global sum only. So
  * nothing changes when the points have been put in space order already, but most of the work goes
  * away: whole boxes of points are nearest to one candidate and their sums are known, and a row's
- * distance matters only where its number is small enough to be drawn at all. */
+ * distance matters only where its number is small enough to be drawn at all. Where the equal rows
+ * are known (distinct.h), each distinct one is looked at once, with the weight of all its rows. */
 #include <math.h>
 #include <string.h>
 
+#include "cluster/distinct.h"
 #include "cluster/draws.h"
 #include "cluster/order.h"
 #include "strata/hash.h"
@@ -25,12 +27,16 @@ enum {
 
 typedef struct candidates {
     const strata_problem *p;
-    bool ordered; /* by the space order; else row by row */
+    const strata_problem *points; /* what is folded: p's rows, or its distinct ones */
+    const uint32_t *point;        /* [n_local] which of these a row is; NULL = as numbered */
+    bool ordered;                 /* by the space order; else point by point */
+    int64_t *sums;  /* [STRATA_K_MAX, d + 1] global, of the points nearest to each; if ordered;
+                          owned */
+    uint16_t *near; /* [stride] each point's nearest, unless ordered; borrowed */
     int64_t
-        *sums; /* [STRATA_K_MAX, d + 1] global, of the points nearest to each; if ordered; owned */
-    uint16_t *near;    /* [stride] each row's nearest, unless ordered; borrowed */
-    int64_t *farthest; /* [n_tiles] bound of the distances to the nearest candidate; owned */
-    int32_t *c;        /* [count, d] */
+        *farthest;  /* [tiles of points] bound of the distances to the nearest candidate; owned */
+    int64_t utmost; /* the largest of these */
+    int32_t *c;     /* [count, d] */
     int64_t count;
     strata_screen screen;
     __int128 mass;   /* global sum of weight * distance */
@@ -41,7 +47,7 @@ typedef struct candidates {
  * tile's mass and farthest distance are known. */
 static void fold_tile(candidates *s, int64_t tile, int64_t first, bool last)
 {
-    const strata_problem *p = s->p;
+    const strata_problem *p = s->points;
     const int32_t *fresh = s->c + first * p->d;
     _Alignas(64) uint8_t labels[STRATA_TILE];
     int64_t start = tile * STRATA_TILE, points = strata_tile_points(p, tile), farthest = 0;
@@ -62,6 +68,7 @@ static void fold_tile(candidates *s, int64_t tile, int64_t first, bool last)
     if (last) {
         s->mass += mass;
         s->farthest[tile] = farthest;
+        s->utmost = farthest > s->utmost ? farthest : s->utmost;
     }
 }
 
@@ -102,13 +109,14 @@ done:
 /* Collective. Takes the candidates from first on into account. */
 static strata_status fold_candidates(candidates *s, int64_t first)
 {
-    const strata_problem *p = s->p;
+    const strata_problem *p = s->points;
     if (s->ordered && s->count <= STRATA_K_MAX)
         return fold_ordered(s);
-    if (s->ordered) /* too many for that: all of them, row by row */
+    if (s->ordered) /* too many for that: all of them, point by point */
         first = 0;
     s->ordered = false;
     s->mass = 0;
+    s->utmost = 0;
     for (int64_t at = first; at < s->count; at += STRATA_K_MAX) {
         int64_t end = at + STRATA_K_MAX < s->count ? at + STRATA_K_MAX : s->count;
         strata_screen_set(&s->screen, s->c + at * p->d, (int32_t)(end - at), p->origin,
@@ -116,7 +124,7 @@ static strata_status fold_candidates(candidates *s, int64_t first)
         for (int64_t tile = 0; tile < p->n_tiles; tile++)
             fold_tile(s, tile, at, end == s->count);
     }
-    return strata_par_allreduce_i128(p->ctx, &s->mass, 1);
+    return strata_par_allreduce_i128(s->p->ctx, &s->mass, 1);
 }
 
 typedef struct drawn_points {
@@ -142,9 +150,10 @@ static bool is_drawn(const candidates *s, int64_t i, double u, double rate)
 {
     const strata_problem *p = s->p;
     const double weight = (double)strata_problem_weight(p, i);
-    if (!s->ordered)
-        return u < rate * (double)strata_exact_distance(p, i, s->c + (int64_t)s->near[i] * p->d) *
-                       weight;
+    if (!s->ordered) {
+        const int32_t *c = s->c + (int64_t)s->near[s->point ? s->point[i] : i] * p->d;
+        return u < rate * (double)strata_exact_distance(p, i, c) * weight;
+    }
     for (int64_t j = 0; j < s->count; j++)
         if (!(u < rate * (double)strata_exact_distance(p, i, s->c + j * p->d) * weight))
             return false;
@@ -188,7 +197,8 @@ static strata_status draw_rows(const candidates *s, double expected, uint64_t se
     const strata_draw_row *entry = draw->rows, *last = draw->rows + draw->n;
     for (int64_t tile = 0; tile < p->n_tiles; tile++) {
         const int64_t end = tile * STRATA_TILE + strata_tile_points(p, tile);
-        const double bound = rate * (double)s->farthest[tile] * s->heaviest * (1 + 1e-9);
+        const double bound =
+            rate * (double)(s->point ? s->utmost : s->farthest[tile]) * s->heaviest * (1 + 1e-9);
         const uint64_t limit = bound < 0.99 ? (uint64_t)(bound * 0x1p64) + 4096 : UINT64_MAX;
         const bool listed = limit < draw->limit;
         for (; entry < last && entry->row < end; entry++)
@@ -313,14 +323,40 @@ done:
     return rc;
 }
 
+/* Global numbers alone decide, so that all ranks do alike. */
+static void choose_points(candidates *s)
+{
+    const strata_problem *p = s->p;
+    const strata_distinct *distinct = *p->distinct;
+    s->points = p;
+    s->ordered = *p->order != NULL;
+    if (!distinct || (s->ordered && p->distinct_about > p->n_global / 8))
+        return;
+    s->ordered = false;
+    s->points = &distinct->view;
+    s->point = distinct->point;
+}
+
+/* Collective. What the candidates stand for, over all ranks. */
+static strata_status weigh(const candidates *s, int64_t *weights)
+{
+    const int64_t width = s->p->d + 1;
+    for (int64_t q = 0; q < s->points->n_local && !s->ordered; q++)
+        weights[s->near[q]] += strata_problem_weight(s->points, q);
+    for (int64_t j = 0; j < s->count && s->ordered && s->p->ctx->rank == 0; j++)
+        weights[j] = s->sums[j * width + width - 1];
+    return strata_par_allreduce_i64(s->p->ctx, weights, s->count, STRATA_SUM);
+}
+
 strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uint64_t seed,
                                    uint64_t round, uint16_t *near, int32_t *start)
 {
     strata_status rc = STRATA_OK;
-    candidates s = {.p = problem, .near = near, .ordered = *problem->order != NULL, .heaviest = 1};
+    candidates s = {.p = problem, .near = near, .heaviest = 1};
     int64_t *weights = NULL;
+    choose_points(&s);
     strata_status local =
-        strata_alloc(problem->ctx, problem->n_tiles, sizeof *s.farthest, &s.farthest);
+        strata_alloc(problem->ctx, s.points->n_tiles, sizeof *s.farthest, &s.farthest);
     if (local == STRATA_OK)
         local = strata_screen_init(problem->ctx, STRATA_K_MAX, problem->d, &s.screen);
     if (local == STRATA_OK && s.ordered)
@@ -332,11 +368,7 @@ strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uin
             (double)problem->weights[i] > s.heaviest ? (double)problem->weights[i] : s.heaviest;
     STRATA_TRY(draw_candidates(&s, k, seed, round));
     STRATA_AGREE(problem->ctx, strata_calloc(problem->ctx, s.count, sizeof *weights, &weights));
-    for (int64_t i = 0; i < problem->n_local && !s.ordered; i++)
-        weights[near[i]] += strata_problem_weight(problem, i);
-    for (int64_t j = 0; j < s.count && s.ordered && problem->ctx->rank == 0; j++)
-        weights[j] = s.sums[j * (problem->d + 1) + problem->d];
-    STRATA_TRY(strata_par_allreduce_i64(problem->ctx, weights, s.count, STRATA_SUM));
+    STRATA_TRY(weigh(&s, weights));
     STRATA_AGREE(problem->ctx, cluster_candidates(&s, weights, k, seed, round, start));
 done:
     strata_free(&weights);
