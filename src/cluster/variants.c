@@ -38,25 +38,34 @@ const strata_variant_ops *strata_variant_find(const char *name)
 /* ---- the cost model of auto ------------------------------------------------------------------------
  *
  * Nanoseconds a point and core, measured on a Zen 5 core with AVX-512 at n = 2 10^6 to 4 10^6:
- *   lloyd    an iteration: 0.01 k (d + 4), but not below the memory's (4 d + 1) / 25
- *   filter   the order, once: 14 + 6 d; an iteration: lloyd's times the share below at 2 10^6 points a
- *            rank, growing as boxes do with fewer points, n^(-1/d); with d > 6 boxes own too little.
- *            benchmarks/filter_cost.py measures both
+ *   lloyd    an iteration: 0.01 k (d + 4) with the float screen, 0.0045 k (d + 8) with the coarse one,
+ *            but not below the memory's (4 d + 1) / 25
+ *   filter   the order, once: 14 + 6 d; an iteration: that of the float screen times the share below at
+ *            2 10^6 points a rank, growing as boxes do with fewer points, n^(-1/d); with d > 6 boxes own
+ *            too little. benchmarks/filter_cost.py measures both
  *   merge    finding equal rows, once: 3 + 1.2 d, and 50 + 7 d a distinct row; the rows' labels, once a
  *            restart: 1; an iteration: twice that of lloyd on the distinct rows, as they have weights
- *   yinyang  from 32 features and 128 clusters on, for walks that may be long: 0.6 to 0.9 of lloyd over
- *            30 to 40 iterations where points come in groups, 0.95 to 1.05 in one cloud
+ *   yinyang  from 48 features and 128 clusters on, for walks that may be long: 0.7 to 0.8 of lloyd over
+ *            40 iterations where points come in groups, 1.0 to 1.2 in one cloud
  * Iterations: 20 a restart, unless max_iterations is less. Where the order or the distinct rows are
  * there already (a sweep over k) they cost nothing. The number of distinct rows is the estimate of
  * problem.c, which rather is too large. The choice is about time only: every variant it may take is
  * exact. */
-enum { FILTER_D_MAX = 6, USUAL_ITERATIONS = 20, YINYANG_D = 32, YINYANG_K = 128 };
+enum { FILTER_D_MAX = 6, USUAL_ITERATIONS = 20, YINYANG_D = 48, YINYANG_K = 128 };
 static const double filter_share[FILTER_D_MAX + 1] = {0, 0.02, 0.15, 0.3, 0.41, 0.57, 0.75};
 static const double filter_least_points = 1e5; /* a rank; below, an iteration is over in no time */
 
-static double lloyd_cost(int32_t k, int32_t d)
+static double float_cost(int32_t k, int32_t d)
 {
-    double compute = 0.01 * k * (d + 4), memory = (4 * d + 1) / 25.0;
+    const double compute = 0.01 * k * (d + 4), memory = (4 * d + 1) / 25.0;
+    return compute > memory ? compute : memory;
+}
+
+static double lloyd_cost(const strata_problem *p, int32_t k)
+{
+    const double compute = 0.0045 * k * (p->d + 8), memory = (4 * p->d + 1) / 25.0;
+    if (strata_exact_form(p, k, NULL) != STRATA_SCREEN_COARSE)
+        return float_cost(k, p->d);
     return compute > memory ? compute : memory;
 }
 
@@ -66,7 +75,7 @@ static double filter_cost(double points, int32_t k, int32_t d, double iterations
     if (d > FILTER_D_MAX || k < 2 || points < filter_least_points)
         return INFINITY;
     const double share = filter_share[d] * pow(2e6 / points, 1.0 / d);
-    return (ordered ? 0 : 14 + 6 * d) + iterations * lloyd_cost(k, d) * share;
+    return (ordered ? 0 : 14 + 6 * d) + iterations * float_cost(k, d) * share;
 }
 
 /* A row. */
@@ -74,14 +83,14 @@ static double merge_cost(const strata_problem *p, int32_t k, double restarts, do
 {
     const double share = (double)p->distinct_about / (double)p->n_global;
     const double find = *p->distinct ? 0 : 3 + 1.2 * p->d + share * (50 + 7 * p->d);
-    return find + restarts + share * 2 * iterations * lloyd_cost(k, p->d);
+    return find + restarts + share * 2 * iterations * lloyd_cost(p, k);
 }
 
 const strata_variant_ops *strata_variant_inner(const strata_problem *view, int32_t k)
 {
     const double filter =
         filter_cost((double)view->n_local, k, view->d, USUAL_ITERATIONS, *view->order);
-    return filter < USUAL_ITERATIONS * lloyd_cost(k, view->d) ? &strata_variant_filter
+    return filter < USUAL_ITERATIONS * lloyd_cost(view, k) ? &strata_variant_filter
                                                               : &strata_variant_lloyd;
 }
 
@@ -93,7 +102,7 @@ static const strata_variant_ops *choose_by_cost(const strata_problem *p,
     const int32_t a_restart =
         o->max_iterations < USUAL_ITERATIONS ? o->max_iterations : USUAL_ITERATIONS;
     const double iterations = (double)o->restarts * (a_restart + 1);
-    const double lloyd = iterations * lloyd_cost(o->k, p->d);
+    const double lloyd = iterations * lloyd_cost(p, o->k);
     const double filter = filter_cost(points, o->k, p->d, iterations, *p->order);
     const double merge = merge_cost(p, o->k, o->restarts, iterations);
     if (merge < lloyd && merge < filter) {
