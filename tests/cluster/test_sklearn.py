@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""scikit-learn's float64 Lloyd from the same start, for the same number of moves: the same labels, as data lie on
+the grid, except where two centroids are as good as equally near. Centroids here are rounded to the grid after each
+move, there they are not: that shifts a boundary by about a grid step, and a walk that has not converged carries it on.
+So each label that differs must be that of a near tie, under scikit-learn's centroids; the share of such labels and
+how near they are is printed. Labels by given centroids (no move at all) must be equal but for exact ties.
+STRATA_TEST_SKLEARN names a python that has scikit-learn, if this one has not. As `measure`, many more shapes."""
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+
+SKIPPED = 77
+
+
+def find_sklearn():
+    """Goes on under STRATA_TEST_SKLEARN where this python has no scikit-learn."""
+    if importlib.util.find_spec("sklearn"):
+        return
+    other = os.environ.get("STRATA_TEST_SKLEARN")
+    if not other or os.environ.get("STRATA_TEST_SKLEARN_TRIED"):
+        print("skipped: no scikit-learn in this python, and STRATA_TEST_SKLEARN names no other")
+        sys.exit(SKIPPED)
+    os.environ["STRATA_TEST_SKLEARN_TRIED"] = "1"
+    os.execv(other, [other, *sys.argv])
+
+
+find_sklearn()
+import numpy as np
+from sklearn.cluster import KMeans
+
+STRATA = os.environ["STRATA"]
+MPIEXEC = os.environ.get("STRATA_MPIEXEC", "mpiexec")
+
+
+# Reads the result where the python of scikit-learn has no h5py; JSON keeps the doubles.
+READER = """
+import h5py, json
+with h5py.File("out.h5") as f:
+    d = sum(name.endswith("_center") for name in f["clusters"])
+    json.dump({"labels": f["users/cluster_id"][...].tolist(), "step": int(f["model"].attrs["step_exponent"]),
+               "iterations": int(f["model"].attrs["iterations"]), "converged": int(f["model"].attrs["converged"]),
+               "centres": [f[f"clusters/c{j + 1}_center"][...].tolist() for j in range(d)]}, open("out.json", "w"))
+"""
+
+
+def strata(start, moves, variant):
+    """The result of strata cluster on points.csv."""
+    np.savetxt("start.csv", start, fmt="%d", delimiter=",")
+    command = [MPIEXEC, "-n", "3", STRATA, "cluster", "-q", "-i", "points.csv", "--no-header", "-o", "out.h5", "--force",
+               "-k", str(len(start)), "--centroids", "start.csv", "--max-iterations", str(moves), "--transform", "none",
+               "--scale", "none", "--variant", variant]
+    done = subprocess.run(command, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=240)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    if subprocess.run([os.environ["STRATA_TEST_PYTHON"], "-c", READER]).returncode != 0:
+        print("skipped: python3 has no h5py")
+        sys.exit(SKIPPED)
+    with open("out.json") as f:
+        result = json.load(f)
+    return result | {"labels": np.array(result["labels"]), "centres": np.array(result["centres"]).T}
+
+
+def peer(points, start, moves):
+    """Labels and centres of scikit-learn after so many moves."""
+    model = KMeans(len(start), init=start.astype(float), n_init=1, max_iter=max(moves, 1), tol=0, algorithm="lloyd")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged is meant
+        model.fit(points.astype(float))
+    if moves == 0:
+        model.cluster_centers_ = np.ascontiguousarray(start, float)
+        return model.predict(points.astype(float)), model.cluster_centers_
+    return model.labels_, model.cluster_centers_
+
+
+def compare(name, points, start, moves, variant):
+    k = len(start)
+    mine, (labels, centres) = strata(start, moves, variant), peer(points, start, moves)
+    # clusters are numbered anew in the file: the centroids tell which is which
+    number = ((centres[:, None] - mine["centres"][None]) ** 2).sum(2).argmin(1)
+    if sorted(number) != list(range(k)):
+        sys.exit(f"{name}, {moves} moves: the centroids are not those of scikit-learn")
+    moved = np.sqrt(((centres - mine["centres"][number]) ** 2).sum(1)).max()  # how far apart a centroid is at most
+    other = np.flatnonzero(number[labels] != mine["labels"])
+    back = np.argsort(number)
+    x, a, b = points[other], centres[labels[other]], centres[back[mine["labels"][other]]]
+    gap = np.sqrt(((x - b) ** 2).sum(1)) - np.sqrt(((x - a) ** 2).sum(1))
+    # Both labels are the nearest of their own centroids, so the two distances are closer than two shifts.
+    rounding = 1e-9 * np.abs(points).max()
+    if (gap > 2 * moved + rounding).any():
+        sys.exit(f"{name}, {moves} moves: a label differs by {gap.max()}, the centroids only by {moved}")
+    share, step = len(other) / len(points), 2.0 ** mine["step"]
+    print(f"{name}, {moves} moves ({mine['iterations']} made{', converged' if mine['converged'] else ''}), {variant}: "
+          f"{len(other)} labels differ ({share:.1e}), near by {gap.max(initial=0) / step:.2g} steps; centroids by "
+          f"{moved / step:.2g} steps", flush=True)
+    return share, moved / step
+
+
+def scene(n, d, k, width, seed):
+    """Groups of whole numbers up to 2^24, so that a step is 1, and a start at k of them."""
+    source = np.random.default_rng(seed)
+    places = source.integers(-6000000, 6000000, (k, d))
+    points = np.rint(places[np.arange(n) % k] + source.normal(0, width, (n, d))).astype(np.int64)
+    points = np.clip(points, -(2**24 - 1), 2**24 - 1)
+    points[0, 0] = 2**24 - 1  # makes the step 1
+    return points, points[source.choice(n, k, replace=False)]
+
+
+def check(shapes, all_moves, share_limit):
+    for n, d, k, width in shapes:
+        points, start = scene(n, d, k, width, d * 1000 + k)
+        np.savetxt("points.csv", points, fmt="%d", delimiter=",")
+        for moves in all_moves:
+            for variant in ("lloyd",) if moves else ("lloyd", "yinyang"):
+                share, apart = compare(f"n {n} d {d} k {k}", points, start, moves, variant)
+                # as long as the labels are the same, the means are, and are rounded by half a step a feature
+                if share > (0 if moves == 0 else share_limit) or share == 0 and apart > 0.5 * d**0.5 * (moves > 0) + 1e-3:
+                    sys.exit(f"that is too much: {share} of the labels, {apart} steps")
+
+
+def main():
+    with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:
+        os.chdir(folder)
+        if "measure" in sys.argv:
+            check([(1000000, d, k, 3000000) for d, k in ((2, 5), (3, 16), (8, 16), (16, 64))], (0, 1, 5, 20, 100), 1)
+        else:
+            check([(20000, 2, 5, 2000000), (20000, 3, 8, 3000000), (20000, 8, 16, 3000000), (5000, 16, 12, 300000)],
+                  (0, 1, 5, 300), 1e-4)
+        os.chdir("..")
+
+
+if __name__ == "__main__":
+    main()
