@@ -108,10 +108,12 @@ static void print_case_title(const bench_plan *plan, const bench_case *c)
            1e6 * c->reduce, (int)plan->repetitions);
     if (!plan->sweep) {
         const bench_cell *base = &c->cell[0];
-        printf("\n%d iterations after %d%s, in which lloyd reads %.0f %% of the bandwidth",
+        const double share =
+            4.0 * c->d * (double)c->n / bench_median(&base->iteration) / c->bandwidth;
+        printf("\n%d iterations after %d%s, in which lloyd reads %.0f %% of the bandwidth%s",
                (int)base->counted, (int)(base->iterations - base->counted + 1),
-               base->converged ? " (converged)" : "",
-               100 * 4.0 * c->d * (double)c->n / bench_median(&base->iteration) / c->bandwidth);
+               base->converged ? " (converged)" : "", 100 * share,
+               share > 1 ? ": from the caches" : "");
     }
     printf("\n");
 }
@@ -127,7 +129,7 @@ void bench_print_case(const bench_plan *plan, const bench_case *c)
     for (int32_t v = 0; v < c->n_cells; v++) {
         const bench_cell *cell = &c->cell[v];
         if (strcmp(cell->name, "auto") == 0)
-            printf("  auto ran %s: %s\n", cell->ran, cell->reason);
+            printf("  auto ran %s\n", cell->reason); /* which begins with its name */
         else if (strncmp(cell->reason, "as asked", 8) == 0 && strlen(cell->reason) > 8)
             printf("  %s: %s\n", cell->name, cell->reason);
         if (!cell->same)
