@@ -1,4 +1,5 @@
 /* strata inspect: what is in a result, on one screen. */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -370,7 +371,8 @@ static strata_status inspect_file(strata_context *ctx, void *argument)
         STRATA_TRY(show_json(ctx, &c));
     else
         show(&c);
-    if (fflush(stdout) != 0 || ferror(stdout))
+    errno = 0; /* a reader that left early (head) is no failure */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE)
         STRATA_FAIL(ctx, STRATA_ERR_IO, "standard output could not be written");
 done:
     sheet_release(&c.segments);

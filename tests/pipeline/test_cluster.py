@@ -5,9 +5,10 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 
-from harness import CONFIG, SOURCE, Folder, close, data_file, digest, equal, need_h5py, run
+from harness import CONFIG, SOURCE, STRATA, Folder, close, data_file, digest, equal, need_h5py, run
 
 h5py = need_h5py()
 RANKS = (1, 2, 3, 4, 7)
@@ -300,6 +301,13 @@ def not_exact():
         equal(f"{name}: inspect", seen.count("NOT exact"), 2 * (1 - exact))
         equal(f"{name}: inspect --json", json.loads(run("inspect", "--json", name, ranks=0).stdout)["exact"], bool(exact))
     run("verify", "m.h5", ranks=0)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as gone:
+        done = subprocess.run([STRATA, "inspect", "m.h5"], stdout=gone, stderr=subprocess.PIPE, text=True)
+    equal("inspect into a closed pipe", (done.returncode, done.stderr), (0, ""))
+    with open("/dev/full", "w") as full:
+        equal("inspect on a full device", subprocess.run([STRATA, "inspect", "m.h5"], stdout=full).returncode, 7)
 
 
 def odd():
