@@ -45,10 +45,6 @@ static strata_status table_grow(table *t)
     strata_status rc = STRATA_OK;
     uint64_t *old = t->slots, *slots = NULL;
     const int64_t size = t->size;
-    if (t->n >= UINT32_MAX - 1)
-        STRATA_FAIL(
-            t->ctx, STRATA_ERR_USAGE,
-            "the variant merge holds up to 2^32 distinct points a rank; use more ranks or lloyd");
     STRATA_TRY(strata_calloc(t->ctx, 4 * size, sizeof *slots, &slots));
     t->slots = slots;
     t->size = 4 * size;
@@ -78,6 +74,10 @@ static bool equals(const table *t, int64_t index, const float *x, int64_t stride
 static strata_status table_add(table *t, uint64_t tag, int64_t at, const float *x, int64_t stride)
 {
     strata_status rc = STRATA_OK;
+    if (t->n >= UINT32_MAX - 1)
+        STRATA_FAIL(
+            t->ctx, STRATA_ERR_USAGE,
+            "the variant merge holds up to 2^32 distinct points a rank; use more ranks or lloyd");
     STRATA_TRY(strata_reserve(t->ctx, &t->x, &t->room_x, (t->n + 1) * t->d, sizeof *t->x));
     STRATA_TRY(strata_reserve(t->ctx, &t->rows, &t->room_rows, t->n + 1, sizeof *t->rows));
     for (int32_t f = 0; f < t->d; f++)

@@ -76,6 +76,19 @@ float strata_problem_radius(const strata_problem *p, int64_t tile)
     return (float)(sqrt((double)largest) * (1 + 1e-6));
 }
 
+/* Sums of weight times value stay below 2^62. */
+static const int64_t weight_limit = INT64_C(1) << 38;
+
+static strata_status check_weights(const strata_problem *p)
+{
+    for (int64_t i = 0; i < p->n_local && p->weights; i++)
+        if (p->weights[i] < 0 || p->weights[i] >= weight_limit)
+            return strata_context_fail(p->ctx, STRATA_ERR_INPUT, __FILE__, __LINE__,
+                                       "the weight of row %lld is %lld, not from 0 to below 2^38",
+                                       (long long)(p->first_row + i), (long long)p->weights[i]);
+    return STRATA_OK;
+}
+
 /* One look at the points: are they on the grid, how far from the origin does each tile reach,
  * and the sum of squares. A tile's sum stays below 2^64: 1024 times 64 squares below 2^48. */
 static strata_status survey(strata_problem *p, __int128 *squares)
@@ -100,14 +113,21 @@ static strata_status survey(strata_problem *p, __int128 *squares)
     return STRATA_OK;
 }
 
+/* Collective. */
 static strata_status add_over_ranks(strata_problem *p, __int128 squares)
 {
+    strata_status rc = STRATA_OK;
     __int128 totals[2] = {squares, p->weights ? 0 : p->n_local};
     for (int64_t i = 0; i < p->n_local && p->weights; i++)
         totals[1] += p->weights[i];
-    strata_status rc = strata_par_allreduce_i128(p->ctx, totals, 2);
+    STRATA_TRY(strata_par_allreduce_i128(p->ctx, totals, 2));
+    if (totals[1] >= weight_limit)
+        STRATA_FAIL(p->ctx, STRATA_ERR_INPUT,
+                    "the rows weigh %.0f together; clustering takes less than 2^38",
+                    (double)totals[1]);
     p->squares = totals[0];
     p->weight_global = (int64_t)totals[1];
+done:
     return rc;
 }
 
@@ -183,6 +203,7 @@ strata_status strata_problem_init(strata_context *ctx, const strata_points *poin
     STRATA_TRY(strata_par_exscan_i64(ctx, p.n_local, &p.first_row, &p.n_global));
     STRATA_AGREE(ctx, prepare(&p));
     __int128 squares = 0;
+    STRATA_AGREE(ctx, check_weights(&p));
     STRATA_AGREE(ctx, survey(&p, &squares));
     STRATA_TRY(add_over_ranks(&p, squares));
     STRATA_TRY(estimate_distinct(&p));

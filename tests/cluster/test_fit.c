@@ -323,6 +323,20 @@ static void test_refusals(void **state)
     assert_int_equal(fit_status(&p, bad), STRATA_ERR_USAGE);
     bad = good, bad.restarts = 0;
     assert_int_equal(fit_status(&p, bad), STRATA_ERR_USAGE);
+    int64_t weights[100];
+    const int64_t wrong[] = {-1, INT64_C(1) << 38, INT64_MAX, INT64_MIN};
+    for (size_t v = 0; v < sizeof wrong / sizeof wrong[0]; v++) {
+        for (int64_t i = 0; i < 100; i++)
+            weights[i] = i == 99 - first ? wrong[v] : 1; /* a row of the last rank */
+        bad = good, bad.weights = weights;
+        assert_int_equal(fit_status(&p, bad), STRATA_ERR_INPUT);
+    }
+    for (int64_t i = 0; i < 100; i++)
+        weights[i] = INT64_C(1) << 32; /* each is right, all together are not */
+    assert_int_equal(fit_status(&p, bad), STRATA_ERR_INPUT);
+    for (int64_t i = 0; i < 100; i++)
+        weights[i] = INT64_C(1) << 31;
+    assert_int_equal(fit_status(&p, bad), STRATA_OK);
     /* a value off the grid on the last rank only, yet all ranks leave together */
     const float odd[] = {(float)(1 << 24), -1e30f, __builtin_nanf(""), __builtin_inff()};
     for (size_t v = 0; v < sizeof odd / sizeof odd[0]; v++) {
