@@ -48,7 +48,8 @@ typedef struct strata_cluster_options {
     int32_t restarts;       /* >= 1; the best inertia wins, the first of equals */
     int32_t max_iterations; /* >= 0: how often the centroids may move; 0 = label by the start only */
     uint64_t seed;
-    const int64_t *weights; /* [n_local] >= 0, how often each row counts; NULL = once. Borrowed */
+    const int64_t *weights; /* [n_local] >= 0, how often each row counts, below 2^38 in all; NULL =
+                               once. Borrowed */
     const char *kernel;     /* NULL or auto: the best for this processor; or a name of those above */
 } strata_cluster_options;
 
@@ -85,8 +86,8 @@ typedef struct strata_clustering {
 /* Collective. The labels are always the nearest of the returned centroids. Iteration: label by
  * the centroids, move them to the means, until no label changes or max_iterations moves were
  * made; one allreduce of 8 (k (d + 1) + 2) bytes each (plus one gather when a cluster is empty).
- * Memory a point: 4 d of the points + 2 with lloyd. STRATA_ERR_INPUT when there are no points or
- * one is off the grid, STRATA_ERR_USAGE for k, d or names out of range. With fewer distinct
+ * Memory a point: 4 d of the points + 2 with lloyd. STRATA_ERR_INPUT when there are no points, one
+ * is off the grid or weights are, STRATA_ERR_USAGE for k, d or names out of range. With fewer distinct
  * points than k the surplus clusters end empty (size 0, their centroid kept) and that is not an
  * error. */
 strata_status strata_cluster_fit(strata_context *ctx, const strata_points *points,
@@ -151,7 +152,8 @@ typedef struct strata_k_row {
     double silhouette_error;      /* its standard error */
     double stability;             /* mean Jaccard of the least stable cluster */
     int64_t smallest;             /* rows of the smallest cluster */
-    bool eligible;                /* every cluster stable and large enough */
+    bool stable;                  /* every cluster is */
+    bool eligible;                /* and large enough */
     bool chosen;
 } strata_k_row;
 

@@ -41,7 +41,8 @@ static strata_status judge(const strata_problem *problem, const strata_pool *poo
     STRATA_AGREE(ctx, strata_judge_silhouette(ctx, pool, found, row));
     STRATA_TRY(strata_judge_stability(ctx, pool, found, o, row));
     strata_free(&found->labels);
-    row->eligible = row->stability >= o->min_stability && row->smallest > o->min_size &&
+    row->stable = row->stability >= o->min_stability;
+    row->eligible = row->stable && row->smallest > o->min_size &&
                     (double)row->smallest >= o->min_share * (double)problem->n_global;
 done:
     return rc;
@@ -71,13 +72,16 @@ static void choose(const strata_k_options *o, strata_k_selection *s)
         snprintf(
             s->reason, sizeof s->reason,
             "k = %d: the smallest k with silhouette %.3f within one standard error of the best "
-            "(%.3f at k = %d) whose clusters are all stable (Jaccard %.2f) and large enough",
-            (int)taken->k, taken->silhouette, best->silhouette, (int)best->k, taken->stability);
+            "(%.3f at k = %d) whose clusters are all stable (Jaccard %.2f) and large enough (%lld "
+            "rows)",
+            (int)taken->k, taken->silhouette, best->silhouette, (int)best->k, taken->stability,
+            (long long)taken->smallest);
     } else {
         snprintf(s->reason, sizeof s->reason,
                  "k = %d by silhouette alone (%.3f): no k from %d to %d has clusters that are all "
-                 "stable and large enough",
-                 (int)taken->k, taken->silhouette, (int)o->k_min, (int)o->k_max);
+                 "stable (Jaccard from %.2f on) and large enough (more than %lld rows and %.3g%% of all)",
+                 (int)taken->k, taken->silhouette, (int)o->k_min, (int)o->k_max, o->min_stability,
+                 (long long)o->min_size, 100 * o->min_share);
     }
     s->k = taken->k;
     s->rows[taken - s->rows].chosen = true;

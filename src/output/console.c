@@ -38,6 +38,28 @@ static const char *number_text(double value, char buffer[TEXT])
     return buffer;
 }
 
+/* A sentence in lines of at most 80 columns; those after the first are set in by two. */
+static void print_sentence(FILE *out, const char *text)
+{
+    enum { WIDTH = 80 };
+    size_t column = 0;
+    while (*text) {
+        const size_t length = strcspn(text, " ");
+        if (column > 0 && column + 1 + length > WIDTH) {
+            fputs("\n  ", out);
+            column = 2;
+        } else if (column > 0) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", (int)length, text);
+        column += length;
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
 static int failed_gates(const strata_result *r)
 {
     int failed = 0;
@@ -101,16 +123,19 @@ static void print_selection(FILE *out, const strata_result *r)
         fprintf(out, "%-18" PRId32 " %12.10g %10s %10s %10s %12s%s\n", row->k, row->inertia,
                 number_text(row->silhouette, h), number_text(row->stability, s),
                 number_text(row->calinski_harabasz, c), count_text(row->smallest, smallest),
-                row->chosen ? "  chosen" : row->eligible ? "" : "  not eligible");
+                row->chosen     ? "  chosen"
+                : row->eligible ? ""
+                : row->stable   ? "  too small"
+                                : "  unstable");
     }
-    fprintf(out, "%s\n", r->selection->reason);
+    print_sentence(out, r->selection->reason);
 }
 
 static void print_clusters(FILE *out, const strata_result *r)
 {
     const strata_clustering *c = r->clustering;
     const strata_scaler *scaler = r->scaler;
-    char users[TEXT], share[TEXT], value[TEXT];
+    char users[TEXT], share[TEXT], value[TEXT], line[256];
     int64_t all = r->rows ? r->rows->n : strata_partition_global(&r->population->partition);
     const int32_t shown = c->d < 4 ? c->d : 4; /* what fits the screen; the file has all */
     fprintf(out, "\n%-18s %12s %8s", "Cluster", "users", "share");
@@ -126,13 +151,17 @@ static void print_clusters(FILE *out, const strata_result *r)
                                 value));
         fputc('\n', out);
     }
-    fprintf(out, "Centres in original units. Inertia %.10g, %" PRId32 " iterations%s, best of %" PRId32
-                 " starts, variant %s%s.\n",
-            c->inertia, c->iterations, c->converged ? "" : " (NOT converged)",
-            strcmp(r->config->cluster.init, "centroids") == 0 ? 1 : r->config->cluster.restarts,
-            c->variant, c->exact ? "" : " (NOT exact)");
+    const int32_t starts =
+        strcmp(r->config->cluster.init, "centroids") == 0 ? 1 : r->config->cluster.restarts;
+    snprintf(line, sizeof line,
+             "Centres in original units, by variant %s%s. Inertia %.10g, %" PRId32
+             " iteration%s%s, best of %" PRId32 " start%s.",
+             c->variant, c->exact ? "" : " (NOT exact)", c->inertia, c->iterations,
+             c->iterations == 1 ? "" : "s", c->converged ? "" : " (NOT converged)", starts,
+             starts == 1 ? "" : "s");
+    print_sentence(out, line);
     if (c->reason[0])
-        fprintf(out, "%s\n", c->reason);
+        print_sentence(out, c->reason);
 }
 
 /* What a test says, in the words of the screen. An effect below significance.min_effect is too small
@@ -290,8 +319,9 @@ static void print_notes(FILE *out, const strata_result *r)
         for (int32_t k = 1; k < c->k; k++)
             constant = constant && c->centroids[k * c->d + f] == c->centroids[f];
         if (r->scaler->limited[f])
-            fprintf(out, "Note: %s values of %s lie beyond the grid and were moved to its edge.\n",
-                    count_text(r->scaler->limited[f], count), r->config->cluster.features[f]);
+            fprintf(out, "Note: %s value%s of %s lie beyond the grid and were moved to its edge.\n",
+                    count_text(r->scaler->limited[f], count), r->scaler->limited[f] == 1 ? "" : "s",
+                    r->config->cluster.features[f]);
         if (constant && c->k > 1)
             fprintf(out, "Note: %s is the same in every cluster; it tells them apart nowhere.\n",
                     r->config->cluster.features[f]);
@@ -306,12 +336,17 @@ static void print_notes(FILE *out, const strata_result *r)
 
 void strata_console_clustering(FILE *out, const strata_result *r, const strata_console *c)
 {
-    char rows[TEXT];
-    fprintf(out, "\nCLUSTERED: %s rows by", count_text(r->rows->n, rows));
-    for (int32_t f = 0; f < r->config->cluster.n_features && f < 8; f++)
-        fprintf(out, "%s %.40s", f ? "," : "", r->config->cluster.features[f]);
-    fprintf(out, "%s into %" PRId32 " clusters.\n", r->config->cluster.n_features > 8 ? ", ..." : "",
-            r->clustering->k);
+    char rows[TEXT], line[512];
+    const int32_t d = r->config->cluster.n_features, k = r->clustering->k;
+    int at = snprintf(line, sizeof line, "CLUSTERED: %s row%s by", count_text(r->rows->n, rows),
+                      r->rows->n == 1 ? "" : "s");
+    for (int32_t f = 0; f < d && f < 8; f++)
+        at += snprintf(line + at, sizeof line - (size_t)at, "%s %.40s", f ? "," : "",
+                       r->config->cluster.features[f]);
+    snprintf(line + at, sizeof line - (size_t)at, "%s into %" PRId32 " cluster%s.",
+             d > 8 ? ", ..." : "", k, k == 1 ? "" : "s");
+    fputc('\n', out);
+    print_sentence(out, line);
     print_clusters(out, r);
     print_selection(out, r);
     print_notes(out, r);

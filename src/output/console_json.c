@@ -83,6 +83,12 @@ static void add_clusters(strata_context *ctx, strata_json *json, const strata_re
         strata_json_real(ctx, json, "inertia", row->inertia);
         strata_json_real(ctx, json, "silhouette", row->silhouette);
         strata_json_real(ctx, json, "stability", row->stability);
+        strata_json_real(ctx, json, "silhouette_error", row->silhouette_error);
+        strata_json_real(ctx, json, "simplified_silhouette", row->simplified_silhouette);
+        strata_json_real(ctx, json, "calinski_harabasz", row->calinski_harabasz);
+        strata_json_real(ctx, json, "davies_bouldin", row->davies_bouldin);
+        strata_json_integer(ctx, json, "smallest", row->smallest);
+        strata_json_boolean(ctx, json, "stable", row->stable);
         strata_json_boolean(ctx, json, "eligible", row->eligible);
         strata_json_boolean(ctx, json, "chosen", row->chosen);
         strata_json_close(ctx, json);
