@@ -164,7 +164,7 @@ static strata_status read_plan(strata_context *ctx, const strata_command_line *l
         .truth = (int32_t)strata_option_int64(line, "--truth-clusters", 8),
         .seed = strata_option_uint64(line, "--seed", 1),
         .input = n_inputs > 0 ? inputs[0] : NULL,
-        .table = strata_option_text(line, "--table", "/users"),
+        .table = strata_option_text(line, "--table", NULL),
         .iterations = (int32_t)strata_option_int64(line, "--iterations", 20),
         .after = (int32_t)strata_option_int64(line, "--after", 1),
         .repetitions = (int32_t)strata_option_int64(line, "--repetitions", 5),
@@ -172,6 +172,11 @@ static strata_status read_plan(strata_context *ctx, const strata_command_line *l
         .sweep = strata_option_flag(line, "--sweep"),
         .kernel = strata_option_text(line, "--kernel", "auto"),
     };
+    static const char *const generated[] = {"--points", "--dim", "--data", "--truth-clusters"};
+    for (int i = 0; i < 4 && plan.input; i++)
+        if (strata_option_flag(line, generated[i]))
+            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s is for generated points, but --input names a file",
+                        generated[i]);
     STRATA_TRY(read_lists(ctx, line, &plan));
     STRATA_TRY(read_variants(ctx, line, &plan));
     if (!strata_cluster_kernel(plan.kernel))
@@ -206,7 +211,7 @@ static strata_status keep(strata_context *ctx, const bench_plan *plan, bench_rep
     if (rc != STRATA_OK)
         return rc;
     if (!silent)
-        bench_print_case(plan, c);
+        bench_print_case(plan, report, c);
     for (int32_t v = 0; v < c->n_cells; v++)
         report->failed = report->failed || (c->cell[v].exact && !c->cell[v].same);
     if (!ranks_agree(report, c)) {
@@ -289,28 +294,32 @@ static strata_status run_ranks(strata_context *ctx, const bench_plan *plan, int3
 {
     strata_status rc = STRATA_OK, local = STRATA_OK;
     MPI_Comm comm = MPI_COMM_NULL;
-    strata_context part = {0};
+    strata_context part = {.comm = MPI_COMM_NULL};
     if (ranks == ctx->size)
         return run_on(ctx, plan, export_path, force, report);
     const int colour = ctx->rank < ranks ? 0 : MPI_UNDEFINED;
     STRATA_MPI(ctx, MPI_Comm_split(ctx->comm, colour, ctx->rank, &comm));
-    if (comm != MPI_COMM_NULL) {
+    if (comm != MPI_COMM_NULL)
         local = strata_context_init(&part, comm);
+    if (local != STRATA_OK)
+        ctx->error = part.error;
+    STRATA_AGREE(ctx, local); /* or those that came would wait for those that could not */
+    if (comm != MPI_COMM_NULL) {
         part.log_level = ctx->log_level;
         part.log_json = ctx->log_json;
         part.quiet = ctx->quiet;
         part.progress = ctx->progress;
-        if (local == STRATA_OK)
-            local = run_on(&part, plan, export_path, force, report);
+        local = run_on(&part, plan, export_path, force, report);
         if (local != STRATA_OK)
             ctx->error = part.error;
-        strata_context_release(&part);
     }
     STRATA_TRY(wait_for_all(ctx));
     STRATA_AGREE(ctx, local);
 done:
-    if (comm != MPI_COMM_NULL)
+    if (comm != MPI_COMM_NULL) {
+        strata_context_release(&part);
         MPI_Comm_free(&comm);
+    }
     return rc;
 }
 

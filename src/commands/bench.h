@@ -38,7 +38,7 @@ typedef struct bench_samples {
 } bench_samples;
 
 double bench_min(const bench_samples *samples);
-double bench_median(const bench_samples *samples);
+double bench_median(const bench_samples *samples); /* of an even number: between the middle two */
 
 /* One variant in one case. */
 typedef struct bench_cell {
@@ -139,7 +139,8 @@ strata_status bench_measure_sweep(strata_context *ctx, const bench_plan *plan,
 
 /* Not collective. */
 void bench_print_head(const bench_plan *plan, const bench_report *report);
-void bench_print_case(const bench_plan *plan, const bench_case *c);
+/* Notes that stood under a case of the report are not said again. */
+void bench_print_case(const bench_plan *plan, const bench_report *report, const bench_case *c);
 strata_status bench_write_json(strata_context *ctx, const bench_plan *plan,
                                const bench_report *report, const char *path) STRATA_MUST_USE;
 strata_status bench_write_csv(strata_context *ctx, const bench_plan *plan,

@@ -21,8 +21,8 @@ double bench_min(const bench_samples *samples)
     return least;
 }
 
-/* Repetitions are few: the median by rank, the lower of two. */
-double bench_median(const bench_samples *samples)
+/* The value of a rank, from 0; repetitions are few. */
+static double ranked(const bench_samples *samples, int32_t rank)
 {
     for (int32_t i = 0; i < samples->n; i++) {
         int32_t below = 0, equal = 0;
@@ -30,10 +30,15 @@ double bench_median(const bench_samples *samples)
             below += samples->seconds[j] < samples->seconds[i];
             equal += samples->seconds[j] == samples->seconds[i];
         }
-        if (below <= (samples->n - 1) / 2 && (samples->n - 1) / 2 < below + equal)
+        if (below <= rank && rank < below + equal)
             return samples->seconds[i];
     }
     return NAN;
+}
+
+double bench_median(const bench_samples *samples)
+{
+    return (ranked(samples, (samples->n - 1) / 2) + ranked(samples, samples->n / 2)) / 2;
 }
 
 static strata_status samples_init(strata_context *ctx, const bench_plan *plan, bench_samples *out)

@@ -39,6 +39,17 @@ static double bytes_an_iteration(const bench_cell *cell)
     return cell->calls ? (double)cell->bytes / (double)cell->calls : 0;
 }
 
+/* Against lloyd, of the medians. */
+static double iteration_speed_up(const bench_case *c, const bench_cell *cell)
+{
+    return bench_median(&c->cell[0].iteration) / bench_median(&cell->iteration);
+}
+
+static double total_speed_up(const bench_case *c, const bench_cell *cell)
+{
+    return bench_median(&c->cell[0].total) / bench_median(&cell->total);
+}
+
 static const char *build_type(char *out, size_t size)
 {
     strata_build_item items[STRATA_BUILD_ITEMS];
@@ -80,10 +91,7 @@ static void print_cell(const bench_plan *plan, const bench_case *c, const bench_
     print_number(1e3 * each, 9, 3);
     print_number(1e3 * median, 9, 3);
     print_number(1e3 * bench_median(&cell->total), 9, 1);
-    if (plan->sweep)
-        print_number(bench_median(&base->total) / bench_median(&cell->total), 7, 2);
-    else
-        print_number(bench_median(&base->iteration) / median, 7, 2);
+    print_number(plan->sweep ? total_speed_up(c, cell) : iteration_speed_up(c, cell), 7, 2);
     print_number((double)c->n / median * 1e-6, 8, 1);
     print_number(100 * cell->saved, 6, 1);
     print_number(cell->bytes_per_point, 7, 1);
@@ -118,7 +126,18 @@ static void print_case_title(const bench_plan *plan, const bench_case *c)
     printf("\n");
 }
 
-void bench_print_case(const bench_plan *plan, const bench_case *c)
+/* Many cases have the same notes. */
+static bool said_before(const bench_report *report, int32_t v, const bench_cell *cell)
+{
+    for (int64_t i = 0; i < report->n; i++) {
+        const bench_cell *other = &report->cases[i].cell[v];
+        if (strcmp(other->reason, cell->reason) == 0 && other->differs == cell->differs)
+            return true;
+    }
+    return false;
+}
+
+void bench_print_case(const bench_plan *plan, const bench_report *report, const bench_case *c)
 {
     char text[80];
     print_case_title(plan, c);
@@ -128,6 +147,8 @@ void bench_print_case(const bench_plan *plan, const bench_case *c)
         print_cell(plan, c, &c->cell[v]);
     for (int32_t v = 0; v < c->n_cells; v++) {
         const bench_cell *cell = &c->cell[v];
+        if (said_before(report, v, cell) && (cell->same || !cell->exact))
+            continue;
         if (strcmp(cell->name, "auto") == 0)
             printf("  auto ran %s\n", cell->reason); /* which begins with its name */
         else if (strncmp(cell->reason, "as asked", 8) == 0 && strlen(cell->reason) > 8)
@@ -173,10 +194,8 @@ static void add_cell(strata_context *ctx, strata_json *json, const bench_case *c
     strata_json_boolean(ctx, json, "converged", cell->converged);
     add_samples(ctx, json, "iteration_seconds", &cell->iteration);
     add_samples(ctx, json, "total_seconds", &cell->total);
-    strata_json_real(ctx, json, "iteration_speed_up",
-                     bench_median(&c->cell[0].iteration) / bench_median(&cell->iteration));
-    strata_json_real(ctx, json, "total_speed_up",
-                     bench_median(&c->cell[0].total) / bench_median(&cell->total));
+    strata_json_real(ctx, json, "iteration_speed_up", iteration_speed_up(c, cell));
+    strata_json_real(ctx, json, "total_speed_up", total_speed_up(c, cell));
     strata_json_real(ctx, json, "distances_saved", cell->saved);
     strata_json_real(ctx, json, "redecided_share", cell->redecided);
     strata_json_integer(ctx, json, "reduced_bytes", cell->bytes);
@@ -240,6 +259,10 @@ strata_status bench_write_json(strata_context *ctx, const bench_plan *plan,
     strata_json_integer(ctx, &json, "repetitions", plan->repetitions);
     strata_json_integer(ctx, &json, "restarts", plan->sweep ? plan->restarts : 1);
     strata_json_boolean(ctx, &json, "sweep", plan->sweep);
+    strata_json_open(ctx, &json, "k", '[');
+    for (int32_t i = 0; i < plan->n_k; i++)
+        strata_json_integer(ctx, &json, NULL, plan->k[i]);
+    strata_json_close(ctx, &json);
     strata_json_integer(ctx, &json, "peak_memory_bytes", report->peak_memory);
     strata_json_boolean(ctx, &json, "bits_agree", !report->failed);
     strata_json_open(ctx, &json, "cases", '[');
@@ -255,15 +278,17 @@ strata_status bench_write_json(strata_context *ctx, const bench_plan *plan,
 /* ---- CSV ------------------------------------------------------------------------------------- */
 
 static strata_status add_line(strata_context *ctx, strata_text *text, const bench_plan *plan,
-                              const bench_case *c, const bench_cell *cell)
+                              const char *kernel, const bench_case *c, const bench_cell *cell)
 {
     strata_status rc = STRATA_OK;
-    char digits[8][32];
-    const double values[8] = {bench_min(&cell->iteration),    bench_median(&cell->iteration),
-                              bench_min(&cell->total),        bench_median(&cell->total),
-                              bench_median(&c->seeding_time), cell->saved,
-                              cell->bytes_per_point,          cell->bytes_measured};
-    for (int i = 0; i < 8; i++) {
+    enum { REALS = 10 };
+    char digits[REALS][32];
+    const double values[REALS] = {bench_min(&cell->iteration),    bench_median(&cell->iteration),
+                                  bench_min(&cell->total),        bench_median(&cell->total),
+                                  bench_median(&c->seeding_time), cell->saved,
+                                  cell->bytes_per_point,          cell->bytes_measured,
+                                  iteration_speed_up(c, cell),    total_speed_up(c, cell)};
+    for (int i = 0; i < REALS; i++) {
         digits[i][0] = 0; /* an empty field where there is no value */
         if (!isnan(values[i]))
             strata_text_of_double(values[i], digits[i]);
@@ -273,10 +298,10 @@ static strata_status add_line(strata_context *ctx, strata_text *text, const benc
         (long long)c->n, (int)c->d, (int)c->k, c->seeding, cell->name, cell->ran,
         (int)plan->repetitions, cell->exact, cell->same, (int)cell->iterations, digits[0],
         digits[1], digits[2], digits[3], digits[4], digits[5], digits[6]));
-    STRATA_TRY(strata_text_addf(ctx, text, ",%s,%lld,%lld,%.17g,%s,%s,%s,%s\n", digits[7],
+    STRATA_TRY(strata_text_addf(ctx, text, ",%s,%lld,%lld,%.17g,%s,%s,%s,%s,%s,%s\n", digits[7],
                                 (long long)cell->bytes, (long long)cell->calls, cell->inertia,
-                                cell->digest, strata_commit(), plan->kernel ? plan->kernel : "auto",
-                                plan->input ? "file" : plan->data));
+                                cell->digest, strata_commit(), kernel,
+                                plan->input ? "file" : plan->data, digits[8], digits[9]));
 done:
     return rc;
 }
@@ -292,10 +317,12 @@ strata_status bench_write_csv(strata_context *ctx, const bench_plan *plan,
         "ranks,n,d,k,seeding,variant,ran,repetitions,exact,same_as_lloyd,iterations,"
         "iteration_seconds_min,iteration_seconds_median,total_seconds_min,total_seconds_median,"
         "seeding_seconds_median,distances_saved,bytes_per_point,bytes_per_point_measured,"
-        "reduced_bytes,reduced_calls,inertia,digest,commit,kernel,data\n"));
+        "reduced_bytes,reduced_calls,inertia,digest,commit,kernel,data,iteration_speed_up,"
+        "total_speed_up\n"));
     for (int64_t i = 0; i < report->n; i++)
         for (int32_t v = 0; v < report->cases[i].n_cells; v++)
-            STRATA_TRY(add_line(ctx, text, plan, &report->cases[i], &report->cases[i].cell[v]));
+            STRATA_TRY(add_line(ctx, text, plan, report->kernel, &report->cases[i],
+                                &report->cases[i].cell[v]));
     text->bytes[--text->length] = 0; /* the writer ends the last line */
     STRATA_TRY(strata_json_write(ctx, &lines, path));
 done:

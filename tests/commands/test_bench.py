@@ -4,6 +4,7 @@ points, on a sweep and on a file; the JSON and CSV say what the screen says. Tim
 import csv
 import json
 import os
+import statistics
 import subprocess
 import sys
 
@@ -36,7 +37,9 @@ def load(name):
             check(v["same_as_lloyd"] or not v["exact"], f"{what}: differs in {v['differs_in']}")
             check(not v["exact"] or v["digest"] == lloyd["digest"], f"{what}: digest")
             check(len(v["total_seconds"]["all"]) == report["repetitions"], f"{what}: repetitions")
-            check(v["total_seconds"]["min"] <= v["total_seconds"]["median"], f"{what}: min above median")
+            for seconds in (v["total_seconds"], v["iteration_seconds"]):
+                check(seconds["min"] == min(seconds["all"]), f"{what}: least")
+                check(seconds["median"] == statistics.median(seconds["all"]), f"{what}: median")
             if not report["sweep"]:
                 check(v["reduced_bytes"] == v["reduced_calls"] * 8 * (case["k"] * (case["d"] + 1) + 2),
                       f"{what}: one allreduce of 8 (k (d + 1) + 2) bytes an iteration")
@@ -63,6 +66,12 @@ def main():
         lines = list(csv.DictReader(f))
     check(len(lines) == sum(len(c["variants"]) for c in report["cases"]), "a CSV line each")
     check({line["digest"] for line in lines} >= set(found.values()), "the CSV's digests")
+    cells = [v for c in report["cases"] for v in c["variants"]]
+    for name in ("iteration_speed_up", "total_speed_up"):
+        check([float(line[name]) for line in lines] == [v[name] for v in cells], f"the CSV's {name}")
+    check({line["kernel"] for line in lines} == {report["kernel"]}, "the CSV names the kernel that ran")
+    notes = [line for line in done.stdout.splitlines() if "outside its regime" in line]
+    check(len(notes) == len(set(notes)) > 2, "a note is said once for all cases")
 
     # fewer points than ranks, equal points, one cluster
     bench("-n", 2, "-k", "1,2", "--repetitions", 1, "--json", "b.json", "--data", "ties", ranks=3)
@@ -115,6 +124,7 @@ def main():
     bench("-n", 1200, "-k", "2..4", "--sweep", "--restarts", 2, "--repetitions", 1, "--json", "e1.json", ranks=1)
     bench("-n", 1200, "-k", "2..4", "--sweep", "--restarts", 2, "--repetitions", 2, "--json", "e2.json", ranks=2)
     one, two = load("e1.json"), load("e2.json")
+    check(one["k"] == [2, 3, 4], "the k of a sweep")
     check([v["digest"] for v in one["cases"][0]["variants"]]
           == [v["digest"] for v in two["cases"][0]["variants"]], "sweeps at 1 and 2 ranks")
 
@@ -161,6 +171,7 @@ def main():
     done = bench("-i", "far.csv", "-k", 2, "--transform", "none", "--variants", "auto", "--repetitions", 1, ranks=3)
     check("2 values of a lie beyond the grid" in done.stderr, "values beyond the grid are counted")
     bench("-i", "none.h5", ranks=2, expect=5)
+    check("--dim is for generated points" in bench("-i", "far.csv", "-d", 3, expect=2).stderr, "a file has its own shape")
     bench("-i", "p.h5", "--table", "/points", "--features", "x9", ranks=2, expect=2)
 
 
