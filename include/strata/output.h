@@ -223,24 +223,30 @@ typedef struct strata_column_view {
     int32_t width; /* bytes of one element */
 } strata_column_view;
 
+/* What lies in a table of a foreign file and is no column. */
+typedef struct strata_left_out {
+    const char *name, *why; /* borrowed; "is not one-dimensional" */
+} strata_left_out;
+
 typedef struct strata_table_view {
     int64_t rows;
-    int32_t n_columns;
+    int32_t n_columns, n_left_out;
     strata_column_view *columns; /* [n_columns] in byte order of the names; owned by the reader */
+    strata_left_out *left_out;   /* [n_left_out] likewise; groups are not mentioned */
 } strata_table_view;
 
 /* Not collective: each rank opens for itself. The file is not trusted: before any data is read,
  * everything reachable is checked (hard links with one name only, plain types, one dimension,
  * known filters, every chunk present, bounded sizes), and nothing is loaded or followed out of
- * the file. table: the group to read with STRATA_READ_TABLE, for instance "/users" (columns that
- * are not plain are not shown there); NULL with STRATA_READ_RESULT. STRATA_ERR_INPUT when the
+ * the file. table: the group to read with STRATA_READ_TABLE, for instance "/users" (what is not a
+ * plain column is left out there and named); NULL with STRATA_READ_RESULT. STRATA_ERR_INPUT when the
  * file is missing (or, for a table, not HDF5), STRATA_ERR_VERIFY when it is refused. */
 strata_status strata_reader_open(strata_context *ctx, const char *path, strata_trust trust,
                                  const char *table, strata_reader **out) STRATA_MUST_USE;
 void strata_reader_close(strata_reader **reader);
 
 /* Not collective. The table at path; STRATA_ERR_INPUT (in a result STRATA_ERR_VERIFY) without
- * one. The view lives as long as the reader. */
+ * one that can be read, or with columns of different lengths. The view lives as long as the reader. */
 strata_status strata_reader_table(strata_context *ctx, strata_reader *reader, const char *path,
                                   const strata_table_view **view) STRATA_MUST_USE;
 

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "feature_table.h"
 #include "fit.h"
+#include "inputs.h"
 #include "phases.h"
 
 #include "strata/console.h"
@@ -90,6 +91,19 @@ static strata_status settle_header(strata_context *ctx, const strata_command_lin
     if (with || without)
         STRATA_TRY(strata_config_set(ctx, config, "input.header", with ? "true" : "false",
                                      STRATA_FROM_FLAG, with ? "--header" : "--no-header"));
+done:
+    return rc;
+}
+
+/* What is said of text files is a mistake where there are none. */
+static strata_status refuse_text_flags(strata_context *ctx, const job *j)
+{
+    strata_status rc = STRATA_OK;
+    static const char *const flags[] = {"--header", "--no-header", "--delimiter"};
+    for (int i = 0; i < 3 && j->source.is_hdf5; i++)
+        if (strata_option_flag(j->line, flags[i]))
+            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s is for text files, but %s is an HDF5 file",
+                        flags[i], j->config.input.files[0]);
 done:
     return rc;
 }
@@ -356,9 +370,11 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     STRATA_AGREE(ctx, settle_header(ctx, line, &j.config));
     STRATA_AGREE(ctx,
                  strata_command_check_variant(ctx, "cluster.variant", j.config.cluster.variant));
-    j.source.table = strata_option_text(line, "--table", "/users");
+    j.source.table = strata_option_text(line, "--table", NULL);
     j.source.key = strata_option_text(line, "--key", NULL);
+    STRATA_TRY(check_output_is_no_input(ctx, &j.config, strata_option_text(line, "--output", "")));
     STRATA_TRY(feature_source_open(ctx, &j.config, &j.source));
+    STRATA_AGREE(ctx, refuse_text_flags(ctx, &j));
     STRATA_AGREE(ctx, settle_names(ctx, &j));
     if (strata_option_flag(line, "--dry-run")) {
         if (ctx->rank == 0)

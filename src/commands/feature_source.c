@@ -1,8 +1,10 @@
 /* What an input holds, and which of its columns are the features. */
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "feature_table.h"
+#include "inputs.h"
 
 #include "strata/io.h"
 #include "strata/memory.h"
@@ -11,27 +13,60 @@
 
 /* ---- HDF5 ------------------------------------------------------------------------------------ */
 
-/* Collective. Whether the input is one HDF5 file; rank 0 looks. */
-static strata_status is_hdf5(strata_context *ctx, const strata_config *config, bool *out)
+/* The inputs, and the first of them that is HDF5. */
+typedef struct survey {
+    strata_context *ctx;
+    strata_status rc;
+    int64_t n;
+    char hdf5[PATH_MAX];
+} survey;
+
+static void look_at(const char *path, void *data)
 {
-    strata_status rc = STRATA_OK;
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    survey *s = data;
     unsigned char start[8] = {0};
-    int64_t found = 0, got = 0;
-    const char *path = config->input.files[0];
+    int64_t got = 0;
     int fd = -1;
-    if (ctx->rank == 0 && config->input.n_files == 1 && access(path, R_OK) == 0) {
-        rc = strata_io_open_read(ctx, path, &fd);
-        if (rc == STRATA_OK)
-            rc = strata_io_pread(ctx, fd, path, start, sizeof start, 0, &got);
-        found = got == (int64_t)sizeof start && memcmp(start, signature, sizeof start) == 0;
-    }
-    STRATA_AGREE(ctx, rc);
-    STRATA_TRY(strata_par_bcast(ctx, &found, sizeof found, 0));
-    *out = found != 0;
-done:
+    s->n++;
+    if (s->rc != STRATA_OK || s->hdf5[0] || access(path, R_OK) != 0)
+        return;
+    s->rc = strata_io_open_read(s->ctx, path, &fd);
+    if (s->rc == STRATA_OK)
+        s->rc = strata_io_pread(s->ctx, fd, path, start, sizeof start, 0, &got);
+    if (got == (int64_t)sizeof start && memcmp(start, signature, sizeof start) == 0)
+        snprintf(s->hdf5, sizeof s->hdf5, "%s", path);
     if (fd >= 0)
         close(fd);
+}
+
+static strata_status find_hdf5(const strata_config *config, survey *s)
+{
+    strata_context *ctx = s->ctx;
+    strata_status rc = STRATA_OK;
+    each_input(config, look_at, s);
+    STRATA_TRY(s->rc);
+    if (s->hdf5[0] && s->n > 1)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                    "%s: is an HDF5 file, of which one is read at a time; %lld inputs are named",
+                    s->hdf5, (long long)s->n);
+done:
+    return rc;
+}
+
+/* Collective. Whether the input is one HDF5 file; then its name takes the place of a pattern. Rank 0
+ * looks. */
+static strata_status is_hdf5(strata_context *ctx, strata_config *config, bool *out)
+{
+    strata_status rc = STRATA_OK;
+    survey s = {.ctx = ctx};
+    const char *path = s.hdf5;
+    STRATA_AGREE(ctx, ctx->rank == 0 ? find_hdf5(config, &s) : STRATA_OK);
+    STRATA_TRY(strata_par_bcast(ctx, s.hdf5, sizeof s.hdf5, 0));
+    *out = s.hdf5[0] != 0;
+    if (*out && strcmp(s.hdf5, config->input.files[0]) != 0)
+        STRATA_AGREE(ctx, strata_config_set_list(ctx, config, "input.files", &path, 1, "--input"));
+done:
     return rc;
 }
 
@@ -71,6 +106,8 @@ static strata_status list_hdf5(strata_context *ctx, const char *path, feature_so
     STRATA_TRY(open_file(ctx, path, source));
     STRATA_TRY(strata_reader_table(ctx, source->reader, source->table, &view));
     source->rows = view->rows;
+    source->left_out = view->left_out;
+    source->n_left_out = view->n_left_out;
     STRATA_TRY(strata_calloc(ctx, view->n_columns, sizeof *source->columns, &source->columns));
     for (int32_t i = 0; i < view->n_columns; i++) {
         const strata_column_view *from = &view->columns[i];
@@ -128,6 +165,10 @@ static strata_status no_such_column(strata_context *ctx, const strata_config *co
     strata_status rc = STRATA_OK;
     const char **names = NULL;
     char list[400] = "";
+    for (int32_t i = 0; i < source->n_left_out; i++)
+        if (strcmp(source->left_out[i].name, name) == 0)
+            STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s %s: column %s cannot be read: it %s",
+                        config->input.files[0], source->table, name, source->left_out[i].why);
     STRATA_TRY(strata_alloc(ctx, source->n_columns, sizeof *names, &names));
     for (int32_t i = 0; i < source->n_columns; i++)
         names[i] = source->columns[i].name;
@@ -205,8 +246,14 @@ static strata_status take_all(strata_context *ctx, strata_config *config, featur
         n++;
     }
     if (n == 0)
-        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: there is no column of numbers in it",
-                    config->input.files[0]);
+        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: there is no column of numbers in it%s",
+                    config->input.files[0],
+                    source->is_hdf5 ? "" : " (a number is written as 1.5 or 1.5e3, with a point)");
+    for (int32_t i = 1; i < n && i < STRATA_FEATURES_MAX; i++)
+        for (int32_t j = 0; j < i; j++)
+            if (strcmp(names[i], names[j]) == 0)
+                STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: two columns are named %s; rename one",
+                            config->input.files[0], names[i]);
     if (n > STRATA_FEATURES_MAX)
         STRATA_FAIL(
             ctx, STRATA_ERR_USAGE,
@@ -272,6 +319,11 @@ strata_status feature_source_open(strata_context *ctx, strata_config *config,
     if (config->input.n_files == 0)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "no input file is named");
     STRATA_TRY(is_hdf5(ctx, config, &source->is_hdf5));
+    if (source->table && !source->is_hdf5)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--table is for an HDF5 file, but %s is none",
+                    config->input.files[0]);
+    if (!source->table)
+        source->table = "/users";
     if (source->is_hdf5) {
         STRATA_AGREE(ctx, list_hdf5(ctx, config->input.files[0], source));
     } else {
@@ -279,6 +331,9 @@ strata_status feature_source_open(strata_context *ctx, strata_config *config,
         STRATA_AGREE(ctx, list_text(ctx, source));
     }
     STRATA_AGREE(ctx, choose_features(ctx, config, source));
+    for (int32_t i = 0; i < source->n_left_out && source->chosen; i++)
+        strata_log(ctx, STRATA_LOG_WARNING, "%s %s: %s is left out: it %s", config->input.files[0],
+                   source->table, source->left_out[i].name, source->left_out[i].why);
 done:
     return rc;
 }

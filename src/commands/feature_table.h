@@ -1,7 +1,7 @@
 /* feature_table.h: features of any source as the clustering wants them: the /users table of a result, a
  * table of any HDF5 file, text files of numbers. Shared by cluster and bench.
  *
- *     feature_source source = {.table = "/users"};
+ *     feature_source source = {.table = NULL};
  *     feature_source_open      what kind of input, which columns, which features
  *     feature_table_read       this rank's part of the rows
  *     feature_table_release, feature_source_release
@@ -19,7 +19,7 @@ typedef struct feature_column {
 } feature_column;
 
 typedef struct feature_source {
-    const char *table; /* in: the table of an HDF5 file */
+    const char *table; /* in: the table of an HDF5 file, NULL: /users. out: it */
     const char
         *key; /* in: the column of keys; NULL: user_key, where an HDF5 table has it. out: it */
     bool is_hdf5, is_result;      /* is_result: a complete result of strata */
@@ -28,6 +28,8 @@ typedef struct feature_source {
     strata_numeric_layout layout; /* of text files */
     feature_column *columns;      /* [n_columns], all there are; owned */
     int32_t n_columns;
+    const strata_left_out *left_out; /* [n_left_out] what of an HDF5 table is no column; borrowed */
+    int32_t n_left_out;
     int64_t rows;                         /* of an HDF5 table; -1 = not known yet */
     int32_t feature[STRATA_FEATURES_MAX]; /* [d] indices of columns */
     int32_t d;
@@ -51,7 +53,7 @@ typedef struct feature_table {
 /* Collective. Looks at config->input.files and settles the features: cluster.features as asked for; at
  * its default, for /users of a result those of its model, else every column of numbers but the key,
  * written into cluster.features. STRATA_ERR_USAGE for a column that does not exist (with a suggestion)
- * or holds text, more than STRATA_FEATURES_MAX; STRATA_ERR_INPUT for files that cannot be used,
+ * or holds text, more than STRATA_FEATURES_MAX, a table of a text file, several HDF5 files; STRATA_ERR_INPUT for files that cannot be used,
  * STRATA_ERR_VERIFY for a damaged or unfinished result. Release in every case. */
 strata_status feature_source_open(strata_context *ctx, strata_config *config,
                                   feature_source *source) STRATA_MUST_USE;

@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "command.h"
+#include "inputs.h"
 #include "pipeline.h"
 
 #include "strata/console.h"
@@ -178,6 +179,7 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
         goto done;
     STRATA_AGREE(ctx, check_request(ctx, &config));
     STRATA_TRY(strata_command_check_summary(ctx, line, "--json"));
+    STRATA_TRY(check_output_is_no_input(ctx, &config, strata_option_text(line, "--output", "")));
     if (strata_option_flag(line, "--dry-run")) {
         STRATA_TRY(dry_run(ctx, line, &config));
     } else {

@@ -21,6 +21,7 @@ typedef struct manifest_attribute {
 typedef struct manifest_entry {
     char *path; /* absolute, owned */
     bool is_column;
+    const char *left_out; /* of a foreign table: why this is no column; static text */
     strata_type type;
     int32_t width; /* bytes of one element */
     int64_t rows;

@@ -36,6 +36,16 @@ static strata_status refuse(walk *w, const char *path, const char *why)
                                w->file_path, path, why);
 }
 
+/* Kept by name, so that the user can be told. */
+static strata_status leave_out(walk *w, const char *path, const char *why)
+{
+    manifest_entry *entry = NULL;
+    strata_status rc = manifest_add(w->ctx, w->m, path, &entry);
+    if (rc == STRATA_OK)
+        entry->left_out = why;
+    return rc;
+}
+
 /* ---- attributes ------------------------------------------------------------------------------ */
 
 /* NULL when it is a scalar that strata reads, else why not. */
@@ -236,7 +246,7 @@ static strata_status read_column_entry(walk *w, hid_t group, const char *name, c
     manifest_entry examined = {0};
     const char *why = examine_column(set, w->lenient, &examined);
     if (why) {
-        rc = w->lenient ? STRATA_OK : refuse(w, path, why);
+        rc = w->lenient ? leave_out(w, path, why) : refuse(w, path, why);
         goto done;
     }
     STRATA_TRY(manifest_add(w->ctx, w->m, path, &entry));
@@ -265,7 +275,8 @@ static strata_status read_child(walk *w, hid_t group, const char *name, const H5
     }
     snprintf(w->path + length, room, "%s%s", length > 1 ? "/" : "", name);
     if (link->type != H5L_TYPE_HARD) {
-        rc = w->lenient ? STRATA_OK : refuse(w, w->path, "is a soft or external link");
+        const char *why = "is a soft or external link";
+        rc = w->lenient ? leave_out(w, w->path, why) : refuse(w, w->path, why);
         goto done;
     }
     H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, w->path,
@@ -309,11 +320,34 @@ done:
     return rc;
 }
 
+/* "; there are: a, b" with what a group holds, as far as it fits; "" when it is empty. */
+static const char *list_names(hid_t group, char *out, size_t size)
+{
+    H5G_info_t info = {0};
+    char name[NAME_BYTES];
+    size_t at = 0;
+    out[0] = '\0';
+    if (H5Gget_info(group, &info) < 0)
+        return out;
+    for (hsize_t i = 0; i < info.nlinks; i++) {
+        ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name,
+                                            sizeof name, H5P_DEFAULT);
+        if (length <= 0 || length >= (ssize_t)sizeof name)
+            continue;
+        const bool fits = at + (size_t)length + 24 < size;
+        at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "; there are: ",
+                               fits ? name : "...");
+        if (!fits)
+            break;
+    }
+    return out;
+}
+
 /* Opens a group by its path, one hard link after the other. */
 static strata_status open_group(walk *w, hid_t file, hid_t *out)
 {
     strata_status rc = STRATA_OK;
-    char part[NAME_BYTES];
+    char part[NAME_BYTES], there[200];
     const char *rest = w->path;
     hid_t group = H5Gopen2(file, "/", H5P_DEFAULT), next = -1;
     H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, "/", group);
@@ -329,8 +363,8 @@ static strata_status open_group(walk *w, hid_t file, hid_t *out)
         part[length] = '\0';
         rest += length;
         if (H5Lexists(group, part, H5P_DEFAULT) <= 0)
-            STRATA_FAIL(w->ctx, STRATA_ERR_INPUT, "%s: there is no table %s in it", w->file_path,
-                        w->path);
+            STRATA_FAIL(w->ctx, STRATA_ERR_INPUT, "%s: there is no table %s in it%s", w->file_path,
+                        w->path, list_names(group, there, sizeof there));
         if (H5Lget_info(group, part, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
             STRATA_FAIL(w->ctx, STRATA_ERR_VERIFY, "%s: %s is a soft or external link",
                         w->file_path, w->path);

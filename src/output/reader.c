@@ -90,6 +90,7 @@ void strata_reader_close(strata_reader **reader)
         return;
     for (int32_t t = 0; t < r->n_tables; t++) {
         strata_free(&r->tables[t]->view.columns);
+        strata_free(&r->tables[t]->view.left_out);
         strata_free(&r->tables[t]->path);
         strata_free(&r->tables[t]);
     }
@@ -107,11 +108,11 @@ bool strata_reader_has(const strata_reader *reader, const char *path)
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-/* The name of a column of table, or NULL when entry lies elsewhere or deeper. */
+/* The name of entry in table, or NULL when it lies elsewhere or deeper. */
 static const char *name_in(const manifest_entry *entry, const char *table)
 {
     size_t length = strcmp(table, "/") == 0 ? 0 : strlen(table);
-    if (!entry->is_column || strncmp(entry->path, table, length) != 0 || entry->path[length] != '/')
+    if (strncmp(entry->path, table, length) != 0 || entry->path[length] != '/')
         return NULL;
     const char *name = entry->path + length + 1;
     return strchr(name, '/') ? NULL : name;
@@ -123,32 +124,52 @@ static const char *attribute_text(const manifest_entry *entry, const char *name)
     return attribute && attribute->type == STRATA_TEXT ? attribute->value : "";
 }
 
-static strata_status view_table(strata_context *ctx, strata_reader *reader, const char *path,
+static strata_status add_column(strata_context *ctx, const strata_reader *reader, const char *name,
+                                const manifest_entry *entry, reader_table *table)
+{
+    strata_status rc = STRATA_OK;
+    strata_table_view *view = &table->view;
+    if (view->n_columns > 0 && view->rows != entry->rows)
+        STRATA_FAIL(ctx, reader->foreign,
+                    "%s: the columns of %s are not of one length: %s has %lld rows, %s %lld",
+                    reader->path, table->path, view->columns[0].name, (long long)view->rows, name,
+                    (long long)entry->rows);
+    view->rows = entry->rows;
+    STRATA_TRY(strata_reserve(ctx, &view->columns, &table->columns_capacity, view->n_columns + 1,
+                              sizeof *view->columns));
+    view->columns[view->n_columns++] =
+        (strata_column_view){.name = name,
+                             .long_name = attribute_text(entry, "long_name"),
+                             .units = attribute_text(entry, "units"),
+                             .type = entry->type,
+                             .width = entry->width};
+done:
+    return rc;
+}
+
+static strata_status view_table(strata_context *ctx, const strata_reader *reader,
                                 reader_table *table)
 {
     strata_status rc = STRATA_OK;
-    int64_t capacity = 0;
+    strata_table_view *view = &table->view;
     for (int64_t i = 0; i < reader->content.n; i++) {
         const manifest_entry *entry = &reader->content.entries[i];
-        const char *name = name_in(entry, path);
-        if (!name)
+        const char *name = name_in(entry, table->path);
+        if (name && entry->is_column)
+            STRATA_TRY(add_column(ctx, reader, name, entry, table));
+        if (!name || !entry->left_out)
             continue;
-        strata_table_view *view = &table->view;
-        if (view->n_columns > 0 && view->rows != entry->rows)
-            STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: the columns of %s are not of one length (%s)",
-                        reader->path, path, name);
-        view->rows = entry->rows;
-        STRATA_TRY(strata_reserve(ctx, &view->columns, &capacity, view->n_columns + 1,
-                                  sizeof *view->columns));
-        view->columns[view->n_columns++] =
-            (strata_column_view){.name = name,
-                                 .long_name = attribute_text(entry, "long_name"),
-                                 .units = attribute_text(entry, "units"),
-                                 .type = entry->type,
-                                 .width = entry->width};
+        STRATA_TRY(strata_reserve(ctx, &view->left_out, &table->left_out_capacity,
+                                  view->n_left_out + 1, sizeof *view->left_out));
+        view->left_out[view->n_left_out++] = (strata_left_out){name, entry->left_out};
     }
-    if (table->view.n_columns == 0)
-        STRATA_FAIL(ctx, reader->foreign, "%s: there is no table %s in it", reader->path, path);
+    if (view->n_columns == 0 && view->n_left_out > 0)
+        STRATA_FAIL(ctx, reader->foreign, "%s: the table %s has no column that can be read; %s %s",
+                    reader->path, table->path, view->left_out[0].name, view->left_out[0].why);
+    if (view->n_columns == 0)
+        STRATA_FAIL(ctx, reader->foreign,
+                    "%s: there is no table %s in it (a group of columns; --table names another)",
+                    reader->path, table->path);
 done:
     return rc;
 }
@@ -167,13 +188,14 @@ strata_status strata_reader_table(strata_context *ctx, strata_reader *reader, co
                               sizeof *reader->tables));
     STRATA_TRY(strata_calloc(ctx, 1, sizeof *made, &made));
     STRATA_TRY(output_copy_text(ctx, path, &made->path));
-    STRATA_TRY(view_table(ctx, reader, path, made));
+    STRATA_TRY(view_table(ctx, reader, made));
     reader->tables[reader->n_tables++] = made;
     *view = &made->view;
     made = NULL;
 done:
     if (made) {
         strata_free(&made->view.columns);
+        strata_free(&made->view.left_out);
         strata_free(&made->path);
     }
     strata_free(&made);

@@ -8,6 +8,7 @@
 typedef struct reader_table {
     char *path; /* owned */
     strata_table_view view;
+    int64_t columns_capacity, left_out_capacity;
 } reader_table;
 
 struct strata_reader {

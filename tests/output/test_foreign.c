@@ -64,6 +64,11 @@ static void reads_what_is_plain(void **state)
     assert_int_equal(view->rows, 3);
     assert_int_equal(view->n_columns, 5); /* not the words, not the link */
     assert_string_equal(view->columns[0].name, "big_endian");
+    assert_int_equal(view->n_left_out, 2); /* these, each with a reason */
+    assert_string_equal(view->left_out[0].name, "soft");
+    assert_string_equal(view->left_out[0].why, "is a soft or external link");
+    assert_string_equal(view->left_out[1].name, "words");
+    assert_non_null(strstr(view->left_out[1].why, "plain type"));
     assert_ok(strata_reader_reals(&ctx, reader, "/data/big_endian", 0, 3, reals));
     assert_true(reals[0] == 1.5 && reals[1] == -2.5 && reals[2] == 1e300);
     assert_ok(strata_reader_integers(&ctx, reader, "/data/int8", 1, 2, integers));
@@ -77,7 +82,7 @@ static void reads_what_is_plain(void **state)
     strata_reader_close(&reader);
     strata_reader_close(&reader);
     assert_ok(strata_reader_open(&ctx, path, STRATA_READ_TABLE, "/ragged", &reader));
-    assert_status(strata_reader_table(&ctx, reader, "/ragged", &view), STRATA_ERR_VERIFY);
+    assert_status(strata_reader_table(&ctx, reader, "/ragged", &view), STRATA_ERR_INPUT);
     strata_reader_close(&reader);
     assert_status(strata_reader_open(&ctx, path, STRATA_READ_TABLE, "/nothing", &reader),
                   STRATA_ERR_INPUT);

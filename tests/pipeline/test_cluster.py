@@ -63,12 +63,21 @@ def iris():
     done = run("cluster", "-i", "iris.csv", "-o", "auto.h5", "-k", "auto", *PLAIN, "--json", "auto.json",
                "--set", "gates.min_group_size=10", ranks=3)
     equal("one line explains k", len(re.findall(r"^k = 2: .*silhouette", done.stdout, re.M)), 1)
+    equal("the screen fits", max(map(len, done.stdout.splitlines())) <= 100, True)
     equal("k_selection", column("auto.h5", "k_selection/k"), list(range(2, 11)))
     equal("chosen", column("auto.h5", "k_selection/chosen"), [1] + [0] * 8)
     equal("clusters", len(column("auto.h5", "clusters/users")), 2)
     summary = json.load(open("auto.json"))
     equal("summary", (summary["rows"], summary["clustering"]["k"], summary["content_digest"]),
           (150, 2, digest("auto.h5")))
+    for name in ("calinski_harabasz", "davies_bouldin", "simplified_silhouette", "smallest", "eligible"):
+        equal(f"{name} of the candidates", [c[name] for c in summary["k_selection"]["candidates"]],
+              column("auto.h5", f"k_selection/{name}"))
+    done = run("cluster", "-i", "iris.csv", "-o", "none.h5", "-k", "auto", "--set", "gates.min_group_size=40")
+    equal("why not", [line.split()[6:] for line in done.stdout.splitlines() if re.match(r"(2|3|4|5) .*\.", line)],
+          [["chosen"], [], ["unstable"], ["too", "small"]])
+    done = run("cluster", "-i", "iris.csv", "-o", "none.h5", "-k", "auto", "--force", ranks=2)
+    equal("what was wanted", "more than 300 rows" in " ".join(done.stdout.split()), True)
     run("verify", "auto.h5", ranks=0)
     equal("inspect", "150" in run("inspect", "auto.h5", ranks=0).stdout, True)
 
@@ -261,6 +270,16 @@ def bad():
     refuse("unknown column", good, 2, r'named "aa", did you mean "a"', "--features", "aa,b")
     refuse("column twice", "a,a\n1,2\n", 5, r"two columns", "--features", "a")
     refuse("no numbers", "a,b\nx,y\n", 5, r"no column of numbers")
+    refuse("decimal commas", "a;b\n1,5;2,5\n", 5, r"no column of numbers.*written as 1\.5")
+    refuse("two columns of one name", "a,a,b\n1,2,3\n", 5, r"bad\.csv: two columns are named a")
+    refuse("a table of a text file", good, 2, r"--table is for an HDF5 file", "--table", "/users")
+    for name, path in (("an input", "./bad.csv"), ("a link to it", "link.csv"), ("one of several", "bad.csv")):
+        if path == "link.csv":
+            os.symlink("bad.csv", path)
+        open("bad.csv", "w").write(good)
+        done = run("cluster", "-q", "-i", "ba*.csv", "-o", path, "--force", ranks=2, expect=2)
+        equal(f"the output is {name}", ("is an input too" in done.stderr, open("bad.csv").read() == good), (True, True))
+    os.remove("link.csv")
     wide = ",".join(f"f{i}" for i in range(65)) + "\n" + ",".join("1" for _ in range(65)) + "\n"
     refuse("65 features", wide, 2, r"65 columns of numbers.*64")
     refuse("65 features asked for", wide, 2, r"cluster\.features|--features", "--features",
@@ -288,6 +307,51 @@ def bad():
     with h5py.File("out.h5", "a") as f:
         f.attrs.modify("complete", 0)
     refuse("a result that is not complete", None, 8, r"complete", path="out.h5")
+
+
+def hdf5():
+    """Tables that others wrote: numbers of any plain type; what is no plain column is named."""
+    source = random.Random(5)
+    rows = [(source.randint(-100, 100), source.randint(0, 255), source.gauss(0, 9)) for _ in range(4000)]
+    i, u, x = zip(*rows)
+    kinds = {"plain": ("<i4", "u1", "<f8", {}), "big endian": (">i4", "u1", ">f8", {}), "wider": ("<i8", "<u2", "<f8", {}),
+             "chunks": ("<i2", "<u4", "<f8", {"chunks": (77,), "compression": "gzip", "shuffle": True}),
+             "single": ("<f4", "<f4", "<f8", {})}
+    with h5py.File("t.h5", "w") as f:
+        for name, (a, b, c, more) in kinds.items():
+            for column_name, values, kind in (("i", i, a), ("u", u, b), ("x", x, c)):
+                f.create_dataset(f"{name}/{column_name}", data=values, dtype=kind, **more)
+    labels = set()
+    for n, name in enumerate(kinds):
+        cluster("t.h5", "--table", "/" + name, "-k", 4, ranks=1 + n % 4)
+        labels.add((tuple(column("out.h5", "users/cluster_id")), float(attribute("out.h5", "model", "inertia"))))
+    equal("the same numbers, whatever they are stored as", len(labels), 1)
+    cluster("t.*5", "--table", "/plain", "-k", 4) # a pattern
+    with h5py.File("odd.h5", "w") as f:
+        for name, values in (("x", x), ("y", i)):
+            f[f"users/{name}"] = values
+        f["users/matrix"] = [[1, 2]] * 4000
+        f["users/scalar"] = 3.0
+        f["users/flag"] = [True] * 4000
+        f["users/alias"] = h5py.SoftLink("/users/x")
+        f.create_dataset("users/packed", data=i, chunks=(50,), compression="lzf")
+        f["flat/matrix"] = [[1, 2]] * 9
+        f["ragged/a"] = [1, 2, 3]
+        f["ragged/b"] = [1, 2]
+    done = cluster("odd.h5", "-k", 2, ranks=3)
+    told = dict(re.findall(r"odd\.h5 /users: (\w+) is left out: it (.*)", done.stderr))
+    equal("what is left out", sorted(told), ["alias", "flag", "matrix", "packed", "scalar"])
+    equal("why", ("one-dimensional" in told["matrix"], "filter" in told["packed"]), (True, True))
+    equal("nothing to say of chosen features", cluster("odd.h5", "-k", 2, "--features", "x,y").stderr, "")
+    refuse("such a column asked for", None, 2, r"column packed cannot be read: it has a filter", "--features", "x,packed",
+           path="odd.h5")
+    refuse("nothing but such", None, 5, r"/flat has no column that can be read; matrix is not one-dim", "--table", "/flat",
+           path="odd.h5")
+    refuse("columns of different lengths", None, 5, r"a has 3 rows, b 2", "--table", "/ragged", path="odd.h5")
+    refuse("no such table", None, 5, r"no table /nowhere in it; there are: flat, ragged, users", "--table", "/nowhere",
+           path="odd.h5")
+    refuse("several files", None, 2, r"is an HDF5 file, of which one", path="*.h5")
+    refuse("a header", None, 2, r"--header is for text files", "--header", path="odd.h5")
 
 
 def not_exact():
@@ -357,4 +421,5 @@ def odd():
 
 if __name__ == "__main__":
     with Folder():
-        {"iris": iris, "lloyd": lloyd, "formats": formats, "result": result, "bad": bad, "odd": odd}[sys.argv[1]]()
+        {"iris": iris, "lloyd": lloyd, "formats": formats, "result": result, "bad": bad, "odd": odd,
+         "hdf5": hdf5}[sys.argv[1]]()

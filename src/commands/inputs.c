@@ -1,0 +1,56 @@
+#include "inputs.h"
+
+#include <glob.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "strata/par.h"
+
+void each_input(const strata_config *config, input_visit visit, void *data)
+{
+    for (int32_t i = 0; i < config->input.n_files; i++) {
+        const char *pattern = config->input.files[i];
+        glob_t found = {0};
+        struct stat info;
+        if (stat(pattern, &info) == 0)
+            visit(pattern, data);
+        else if (glob(pattern, 0, NULL, &found) == 0)
+            for (size_t at = 0; at < found.gl_pathc; at++)
+                visit(found.gl_pathv[at], data);
+        globfree(&found);
+    }
+}
+
+typedef struct twin {
+    struct stat output;
+    bool found;
+} twin;
+
+static void compare(const char *path, void *data)
+{
+    twin *t = data;
+    struct stat info;
+    t->found = t->found || (stat(path, &info) == 0 && info.st_dev == t->output.st_dev &&
+                            info.st_ino == t->output.st_ino);
+}
+
+static strata_status look(strata_context *ctx, const strata_config *config, const char *output)
+{
+    strata_status rc = STRATA_OK;
+    twin t = {.found = false};
+    if (stat(output, &t.output) == 0)
+        each_input(config, compare, &t);
+    if (t.found)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "output %s is an input too; name another", output);
+done:
+    return rc;
+}
+
+strata_status check_output_is_no_input(strata_context *ctx, const strata_config *config,
+                                       const char *output)
+{
+    strata_status rc = STRATA_OK;
+    STRATA_AGREE(ctx, ctx->rank == 0 ? look(ctx, config, output) : STRATA_OK);
+done:
+    return rc;
+}

@@ -1,0 +1,19 @@
+/* inputs.h: the files that input.files names, before anyone reads them. Shared by run, cluster and
+ * bench. */
+#ifndef STRATA_COMMANDS_INPUTS_H
+#define STRATA_COMMANDS_INPUTS_H
+
+#include "strata/config.h"
+
+typedef void (*input_visit)(const char *path, void *data);
+
+/* Not collective. Visits every file that is named, itself or by a pattern. Names that nobody has are
+ * passed over: who reads them tells. */
+void each_input(const strata_config *config, input_visit visit, void *data);
+
+/* Collective. STRATA_ERR_USAGE when output is one of the inputs, also by another name: --force would
+ * replace it. Rank 0 looks. */
+strata_status check_output_is_no_input(strata_context *ctx, const strata_config *config,
+                                       const char *output) STRATA_MUST_USE;
+
+#endif
