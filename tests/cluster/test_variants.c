@@ -284,8 +284,11 @@ static void test_minibatch(void **state)
     c = cloud_make(20000, 17, 1, 0, 2000000, 25);
     c.weights = calloc((size_t)c.n, 8);
     for (int64_t i = 0; i < c.n; i++)
-        c.weights[i] = i % 3 * INT64_C(3000000000); /* totals come near 2^63 */
+        c.weights[i] = i % 3 * INT64_C(13000000); /* near the most */
     check_minibatch(&c, options_of(90, 1, 60), 1.05);
+    for (int64_t v = 0; v < c.n * c.d; v++)
+        c.x[v] += 12000000; /* and far from zero: totals come near 2^63 and are halved */
+    check_minibatch(&c, options_of(1, 1, 60), 1.05);
     cloud_free(&c);
     c = cloud_make(500, 2, 3, 1000, 2, 26); /* a batch is everything; clusters stay empty */
     check_minibatch(&c, options_of(40, 2, 30), 1e9);
