@@ -39,7 +39,16 @@ const strata_cluster_variant *strata_cluster_variant_at(int32_t index);
  * text. */
 const char *strata_cluster_kernel(const char *name);
 
-/* Fields that are not named in an initialiser (weights, kernel) keep their usual meaning as 0. */
+/* How a restart's starting centroids are found (init); all are weighted:
+ *   kmeans_parallel   k-means|| (Bahmani et al. 2012, doi 10.14778/2180912.2180915): five rounds draw some
+ *                     10 k rows in all; these, weighted by the rows next to them, are clustered by k-means++,
+ *                     then by swaps of any centre for any of them (Schubert & Rousseeuw 2021, doi
+ *                     10.1016/j.is.2021.101804), then by Lloyd's steps
+ *   kmeans_plus_plus  greedy k-means++ (Arthur & Vassilvitskii 2007) on all rows
+ *   random            the k rows with the smallest random numbers
+ *   centroids         those that are given
+ *
+ * Fields that are not named in an initialiser (weights, kernel) keep their usual meaning as 0. */
 typedef struct strata_cluster_options {
     int32_t k;              /* 1..256 */
     const char *init;       /* kmeans_parallel | kmeans_plus_plus | random | centroids */

@@ -1,7 +1,7 @@
 /* seeding_parallel.c: k-means|| (Bahmani et al. 2012, doi 10.14778/2180912.2180915). A few rounds
  * each draw about 2k points with probability proportional to their squared distance from the
  * candidates so far; then the candidates, weighted by the points they are nearest to, are clustered
- * by k-means++ and a few steps of Lloyd.
+ * by k-means++, swaps (swaps.h) and a few steps of Lloyd.
  *
  * Whether a row is drawn depends on its key, its exact distance and the exact global sum only. So
  * nothing changes when the points have been put in space order already, but most of the work goes
@@ -14,6 +14,7 @@
 #include "cluster/distinct.h"
 #include "cluster/draws.h"
 #include "cluster/order.h"
+#include "cluster/swaps.h"
 #include "strata/hash.h"
 #include "strata/memory.h"
 #include "strata/par.h"
@@ -262,35 +263,29 @@ done:
 
 /* ---- the candidates become k centroids, on every rank alike ---------------------------------- */
 
-enum { ATTEMPTS = 4, STEPS = 20 };
+/* A second round of swaps finds what the first one opened; a third finds nothing worth its time. */
+enum { SWAP_ROUNDS = 2, STEPS = 20 };
 
-/* Lloyd on the candidates from each of a few k-means++ starts; the best end wins. */
+/* k-means++, swaps, and Lloyd on the candidates. A start without the swaps has two centres in one
+ * cluster and one in two somewhere as soon as there are some dozen clusters, and keeps them. */
 static strata_status refine(const strata_problem *few, int32_t k, uint64_t seed, uint64_t round,
                             int32_t *start)
 {
     strata_status rc = STRATA_OK;
     strata_context *ctx = few->ctx;
     const strata_variant_ops *ops = &strata_variant_lloyd;
-    strata_run run = {.problem = few, .ops = ops, .k = k, .max_iterations = STEPS};
-    int32_t *trial = NULL;
-    __int128 least = -1;
-    STRATA_TRY(strata_alloc(ctx, (int64_t)k * few->d, sizeof *trial, &trial));
+    strata_run run = {
+        .problem = few, .ops = ops, .k = k, .max_iterations = STEPS, .centroids = start};
+    STRATA_TRY(strata_seed_plus_plus(few, k, seed, round + 0x10000, start));
+    if (k > 1)
+        STRATA_TRY(strata_swaps_improve(few, k, SWAP_ROUNDS, start));
     STRATA_TRY(strata_alloc(ctx, few->stride, 1, &run.labels));
     STRATA_TRY(strata_alloc(ctx, (int64_t)k * (few->d + 1), sizeof *run.sums, &run.sums));
     STRATA_TRY(strata_alloc(ctx, (int64_t)k * (few->d + 1) + 2, sizeof *run.global, &run.global));
-    run.centroids = trial;
     STRATA_TRY(ops->create(few, k, run.labels, &run.state));
-    for (uint64_t attempt = 0; attempt < ATTEMPTS; attempt++) {
-        STRATA_TRY(strata_seed_plus_plus(few, k, seed, round + 0x10000 + attempt, trial));
-        STRATA_TRY(strata_run_walk(&run));
-        if (least < 0 || run.inertia < least) {
-            least = run.inertia;
-            memcpy(start, trial, (size_t)k * (size_t)few->d * sizeof *start);
-        }
-    }
+    STRATA_TRY(strata_run_walk(&run));
 done:
     ops->destroy(&run.state);
-    strata_free(&trial);
     strata_free(&run.labels);
     strata_free(&run.sums);
     strata_free(&run.global);

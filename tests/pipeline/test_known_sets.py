@@ -45,6 +45,16 @@ def birch2(source):
     return centres, gauss(source, centres, 1000, 1600)
 
 
+def birch3(source):
+    """100 clusters of any size and width anywhere, many of them in one another."""
+    centres = [(source.uniform(0, 1e6), source.uniform(0, 1e6)) for _ in range(100)]
+    rows = []
+    for c in centres:
+        rows += gauss(source, [c], round(source.uniform(100, 2000)), source.uniform(8000, 30000))
+    source.shuffle(rows)
+    return centres, rows
+
+
 def s(overlap):
     """15 clusters of some 333 with a width of their own, that overlap more and more."""
     def make(source):
@@ -63,15 +73,14 @@ def a(k):
     return make
 
 
-SETS = {"birch1": birch1, "birch2": birch2, "s1": s(25000), "s2": s(35000), "s3": s(45000), "s4": s(55000),
+SETS = {"birch1": birch1, "birch2": birch2, "birch3": birch3, "s1": s(25000), "s2": s(35000), "s3": s(45000), "s4": s(55000),
         "a1": a(20), "a2": a(35), "a3": a(50)}
-# What must be enough. One restart ends in the optimum in 100, 100, 94, 82 % of all cases for s1 to s4, in 97, 83,
-# 50 % for a1 to a3, in 44 % for birch2 and in 1 % for birch1 (`measure` counts). So birch1 is lucky to do with 60:
-# whoever changes what the seeding draws may find it unlucky; birch1-long must stand.
-RESTARTS = {"birch1": 60, "birch2": 20, "a1": 10, "a2": 20, "a3": 40, "birch1-long": 2000}
-# Centroids lie on the grid, which costs a hair of inertia. Clusters of birch1 touch: around the optimum there are
-# several ends that differ in a few points between neighbours, and only a long search finds the lowest.
-ABOVE = {"birch1": 1e-5}
+# The default number of restarts ends within NEAR of the inertia from the true centres, MANY in the optimum, up to
+# the hair that centroids on the grid cost. Around it there are ends that differ in a few points between clusters
+# which touch (s4), so it takes some restarts to meet the lowest. The clusters of birch3 are too mixed for that: the
+# true centres are no good start, and any search should end well below.
+DEFAULT, NEAR, MANY, LOWEST = 4, 1 + 1e-3, 40, 1 + 1e-7
+BELOW = {"birch3": (1, 0.99)}
 
 
 def lloyd(points, centres):
@@ -117,19 +126,24 @@ def cluster(name, k, restarts, seed, ranks=2):
             f["iterations"]["inertia"][...]
 
 
-def check(name):
-    set_name = name.split("-")[0]
-    truth, centres, best = make(set_name)
-    found, inertia, *_ = cluster(set_name, len(truth), RESTARTS.get(name, 10), 1)
-    if not inertia <= best * (1 + ABOVE.get(name, 1e-7)):
-        sys.exit(f"{name}: inertia {inertia!r}, Lloyd from the true centres has {best!r}")
-    if not same_clusters(found, centres):
-        sys.exit(f"{name}: the centroids are not one in each cluster")
-    print(f"ok: {name}: {inertia / best - 1:+.2e} of the inertia from the true centres {best:.6e}")
+def check(name, seeds):
+    truth, centres, best = make(name)
+    for restarts, most in zip((DEFAULT, MANY), BELOW.get(name, (NEAR, LOWEST))):
+        above = []
+        for seed in seeds:
+            found, inertia, *_ = cluster(name, len(truth), restarts, seed)
+            above.append(inertia / best - 1)
+            if not inertia <= best * most:
+                sys.exit(f"{name}, seed {seed}, {restarts} restarts: inertia {inertia!r}, Lloyd from the true centres has "
+                         f"{best!r}")
+            if name not in BELOW and not same_clusters(found, centres):
+                sys.exit(f"{name}, seed {seed}, {restarts} restarts: the centroids are not one in each cluster")
+        print(f"ok: {name}, {len(above)} x {restarts} restarts: {min(above):+.2e} to {max(above):+.2e} of the inertia "
+              f"from the true centres {best:.6e}", flush=True)
 
 
 def measure(name, seeds=5, restarts=40):
-    """How many restarts end in the optimum."""
+    """How many restarts end in the optimum (birch3: the best of them)."""
     truth, centres, best = make(name)
     for init in ("kmeans_parallel", "kmeans_plus_plus", "random"):
         good, ends = 0, []
@@ -138,7 +152,7 @@ def measure(name, seeds=5, restarts=40):
             _, _, restart, inertia = cluster(name, len(truth), restarts, seed)
             last = {int(r): float(i) for r, i in zip(restart, inertia)}
             ends += last.values()
-        ends = np.array(ends) / best - 1
+        ends = np.array(ends) / (min(ends) if name in BELOW else best) - 1
         print(f"{name:8s} {init:17s} {np.mean(ends < 1e-3):6.1%} of {len(ends)} restarts end in the optimum; median "
               f"{np.median(ends):+.3f}, best {ends.min():+.2e}", flush=True)
 
@@ -149,5 +163,5 @@ if __name__ == "__main__":
             for name in sys.argv[2:] or SETS:
                 measure(name)
         else:
-            for name in sys.argv[1:]:
-                check(name)
+            for name in sys.argv[2:] or SETS:
+                check(name, range(1, 1 + int(sys.argv[1])))
