@@ -21,6 +21,14 @@
  * error of a few u: where |m| < 4 C the roundings are below E, and elsewhere no more than a quarter of
  * the terms cancels. A loss of 1e-4 in all covers these.
  *
+ * Two centroids a < b. With any place M, w = b - a and H = sum_f w_f ((a_f + b_f) / 2 - M_f),
+ *     (|x - b|^2 - |x - a|^2) / 2 = H - sum_f w_f (x_f - M_f).
+ * M is the middle of the leaf's box as a float, so that the terms are as small as they can be. a, b
+ * and M are multiples of 1/2 below 2^25: H as a double is off by less than d. x_f - M_f, w_f, H, the
+ * products and sums are rounded to floats, no term more than d + 4 times, and |x_f - M_f| <= h_f + 2,
+ * as M is off the middle by 1 at most. So the value is sure beyond
+ *     1.02 g(d + 6) (|H| + sum_f |w_f| (h_f + 2)) + d.
+ *
  * Points. The screen of a leaf keeps value and number apart, so with R of its box the best of a
  * point is sure when second - best > 1.02 g(d + 6) (C^2 + 2 R C). Between two centroids that
  * difference is (|a'|^2 - |c'|^2) / 2 - x'.(a' - c'): again no term passes through more than d + 4
@@ -28,6 +36,7 @@
 #ifndef STRATA_CLUSTER_BOXES_H
 #define STRATA_CLUSTER_BOXES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -52,6 +61,8 @@ typedef struct strata_boxes {
     /* out, for each box; the first three for each centroid or box */
     uint16_t *others; /* [count] bit l: centroid q is in question in box l beside the nearest */
     _Alignas(64) uint8_t nearest[STRATA_BOXES]; /* position of the nearest to the middle */
+    _Alignas(64) uint8_t rivals[STRATA_BOXES];  /* how many others are in question, 255 at most */
+    _Alignas(64) uint8_t rival[STRATA_BOXES];   /* position of the last of them */
     _Alignas(
         64) float margin[STRATA_BOXES]; /* every centroid that is out of the question is farther
                                 from each place of the box than the nearest, by at least this */
@@ -59,17 +70,22 @@ typedef struct strata_boxes {
 } strata_boxes;
 
 /* A leaf whose points are labelled among the centroids in question. */
+enum { STRATA_PLANE_D = 6 };
 typedef struct strata_leaf {
     const float *x;        /* [d][STRATA_LEAF] 64-aligned, as are labels and found */
-    const uint8_t *labels; /* [STRATA_LEAF] those before; not read with sums */
+    const uint8_t *labels; /* [STRATA_LEAF] those before, NULL when there are none */
     int32_t count;
-    const float *z;       /* [count][d + 1] as above */
-    const int32_t *label; /* [count] of these centroids */
-    float slack;          /* a difference above it is sure */
-    int64_t *sums; /* NULL, or [k][d + 1]: the points are added when none is in doubt */
+    const uint16_t *which; /* [count] centroids in question, as positions in z and label, ascending */
+    const float *z;        /* [.][d + 1] as above */
+    const int32_t *label;  /* [.] of these centroids */
+    float slack;           /* a difference above it is sure */
+    float height, slope[STRATA_PLANE_D], middle[STRATA_PLANE_D]; /* H, w and M of two centroids */
+    int64_t *sums; /* NULL, or [k][d + 1]: may be made to follow when no point is in doubt */
     /* out */
     uint8_t *found;           /* [STRATA_LEAF] labels */
-    uint64_t unsure, changed; /* changed: without sums */
+    uint64_t unsure, changed; /* changed: all, when there were no labels */
+    bool summed;              /* the sums have followed ... */
+    int32_t moved;            /* ... so many points that changed */
     float gap; /* half the difference of squared distances to the two nearest is at least this for
                   each point, when there are two; below 0 when one is unsure */
 } strata_leaf;

@@ -36,14 +36,13 @@ typedef struct contest {
  * look need not wait for them. */
 enum { QUEUE = 32 };
 typedef struct queue {
-    int32_t count, used; /* of the room for centroids */
+    int32_t count;
     strata_leaf leaf[QUEUE];
     int64_t number[QUEUE]; /* which leaf */
     float margin[QUEUE];   /* to the centroids out of the question */
     float near_sum[QUEUE]; /* of its box */
     uint8_t parent[QUEUE]; /* lane of the node above */
-    int32_t *label;        /* [QUEUE / 8 k] owned */
-    float *z;              /* [QUEUE / 8 k, d + 1] owned */
+    uint16_t *which;       /* [QUEUE, k] owned */
     uint8_t *found;        /* [QUEUE, STRATA_LEAF] owned */
 } queue;
 
@@ -60,7 +59,8 @@ typedef struct filter {
     float drift[STRATA_NOBODY + 1]; /* the same, rounded up */
     int32_t *before;                /* [k, d] centroids of the pass before; owned */
     uint16_t *others;               /* [levels, k] scratch of the descent; owned */
-    contest at[STRATA_LEVELS + 1];
+    contest at[STRATA_LEVELS + 1]; /* of the descent; at [levels] all */
+    contest lane[STRATA_BOXES]; /* of the nodes above leaves: leaves that wait refer to them */
     queue wait;
     uint8_t parent;            /* lane of the node above the group of leaves that is visited */
     float under[STRATA_BOXES]; /* by how much the clocks may go on for the leaves looked at, by that
@@ -88,8 +88,11 @@ static void destroy(void **state)
             strata_free(&self->at[l].label);
             strata_free(&self->at[l].z);
         }
-        strata_free(&self->wait.label);
-        strata_free(&self->wait.z);
+        for (int l = 0; l < STRATA_BOXES; l++) {
+            strata_free(&self->lane[l].label);
+            strata_free(&self->lane[l].z);
+        }
+        strata_free(&self->wait.which);
         strata_free(&self->wait.found);
         strata_free(&self->inside);
         strata_free(&self->owner);
@@ -98,6 +101,12 @@ static void destroy(void **state)
         strata_free(&self->others);
     }
     strata_free(state);
+}
+
+static strata_status allocate_contest(strata_context *ctx, int64_t k, int64_t d, contest *out)
+{
+    strata_status rc = strata_alloc(ctx, k, sizeof *out->label, &out->label);
+    return rc != STRATA_OK ? rc : strata_alloc(ctx, k * (d + 1), sizeof *out->z, &out->z);
 }
 
 static strata_status allocate(strata_context *ctx, filter *self)
@@ -112,13 +121,12 @@ static strata_status allocate(strata_context *ctx, filter *self)
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *self->before, &self->before));
     STRATA_TRY(strata_alloc(ctx, o->levels * k, sizeof *self->others, &self->others));
     queue *q = &self->wait;
-    STRATA_TRY(strata_alloc(ctx, QUEUE / 8 * k, sizeof *q->label, &q->label));
-    STRATA_TRY(strata_alloc(ctx, QUEUE / 8 * k * (d + 1), sizeof *q->z, &q->z));
+    STRATA_TRY(strata_alloc(ctx, QUEUE * k, sizeof *q->which, &q->which));
     STRATA_TRY(strata_alloc(ctx, QUEUE * STRATA_LEAF, 1, &q->found));
-    for (int32_t l = 0; l <= o->levels; l++) {
-        STRATA_TRY(strata_alloc(ctx, k, sizeof *self->at[l].label, &self->at[l].label));
-        STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *self->at[l].z, &self->at[l].z));
-    }
+    for (int32_t l = 0; l <= o->levels; l++)
+        STRATA_TRY(allocate_contest(ctx, k, d, &self->at[l]));
+    for (int l = 0; l < STRATA_BOXES; l++)
+        STRATA_TRY(allocate_contest(ctx, k, d, &self->lane[l]));
 done:
     return rc;
 }
@@ -180,6 +188,60 @@ static const strata_problem *enter_leaf(filter *self, int64_t leaf)
     return &self->leaf;
 }
 
+/* Integers decide the points of a leaf that are in doubt. */
+static void decide(filter *self, int64_t leaf, uint64_t unsure, uint8_t *found)
+{
+    const strata_problem *points = enter_leaf(self, leaf);
+    for (; unsure != 0; unsure &= unsure - 1) {
+        const int i = __builtin_ctzll(unsure);
+        found[i] = (uint8_t)strata_exact_nearest(points, i, self->pass->centroids, self->k, NULL);
+        self->pass->redecided++;
+    }
+}
+
+/* The labels that were found for one leaf become its own. */
+static void settle_leaf(filter *self, int64_t leaf, strata_leaf *scan)
+{
+    const int64_t points = strata_order_points(self->order, 0, leaf);
+    const uint64_t real = points < STRATA_LEAF ? (UINT64_C(1) << points) - 1 : UINT64_MAX;
+    uint8_t *inside = labels_of(self, leaf);
+    uint64_t changed = scan->changed;
+    if ((scan->unsure & real) != 0) {
+        decide(self, leaf, scan->unsure & real, scan->found);
+        if (!self->pass->first)
+            self->order->view.kernel->differ(inside, scan->found, STRATA_LEAF, &changed);
+    }
+    changed &= real;
+    if (changed == 0)
+        return;
+    const strata_problem *in = enter_leaf(self, leaf);
+    if (scan->summed)
+        self->pass->moved += scan->moved;
+    for (uint64_t bits = scan->summed ? 0 : changed; bits != 0; bits &= bits - 1) {
+        const int i = __builtin_ctzll(bits);
+        strata_sums_label(in, self->pass, i, inside, scan->found[i]);
+    }
+    memcpy(inside, scan->found, STRATA_LEAF);
+}
+
+/* A leaf's points all get one label. */
+static void take_leaf(filter *self, int64_t number, int32_t label)
+{
+    _Alignas(64) uint8_t found[STRATA_LEAF];
+    const strata_order *o = self->order;
+    const uint16_t which = 0;
+    const bool whole = (number + 1) * STRATA_LEAF <= o->view.n_local;
+    strata_leaf leaf = {.x = o->x + number * self->d * STRATA_LEAF,
+                        .labels = labels_of(self, number),
+                        .count = 1,
+                        .which = &which,
+                        .label = &label,
+                        .sums = !o->weights && whole ? self->pass->sums : NULL,
+                        .found = found};
+    o->view.kernel->scan(&leaf, self->d, o->view.origin);
+    settle_leaf(self, number, &leaf);
+}
+
 static int64_t children_end(const strata_order *o, int32_t level, int64_t node)
 {
     int64_t end = (node + 1) * STRATA_BOXES;
@@ -203,10 +265,7 @@ static void take_node(filter *self, int32_t level, int64_t node, int32_t label)
         for (int64_t c = node * STRATA_BOXES; c < children_end(o, level, node); c++)
             take_node(self, level - 1, c, label);
     } else {
-        const strata_problem *leaf = enter_leaf(self, node);
-        const int64_t points = strata_order_points(o, 0, node);
-        for (int64_t i = 0; i < points; i++)
-            strata_sums_label(leaf, self->pass, i, labels_of(self, node), (uint8_t)label);
+        take_leaf(self, node, label);
     }
     set_owner(self, at, (uint16_t)label);
 }
@@ -228,41 +287,6 @@ static void hand_down(filter *self, int32_t level, int64_t node)
 
 /* ---- leaves ---------------------------------------------------------------------------------- */
 
-/* Integers decide the points of a leaf that are in doubt. */
-static void decide(filter *self, int64_t leaf, uint64_t unsure, uint8_t *found)
-{
-    const strata_problem *points = enter_leaf(self, leaf);
-    for (; unsure != 0; unsure &= unsure - 1) {
-        const int i = __builtin_ctzll(unsure);
-        found[i] = (uint8_t)strata_exact_nearest(points, i, self->pass->centroids, self->k, NULL);
-        self->pass->redecided++;
-    }
-}
-
-/* The labels that were found for one leaf become its own. */
-static void settle_leaf(filter *self, int64_t leaf, strata_leaf *scan)
-{
-    const int64_t points = strata_order_points(self->order, 0, leaf);
-    const uint64_t real = points < STRATA_LEAF ? (UINT64_C(1) << points) - 1 : UINT64_MAX;
-    uint8_t *inside = labels_of(self, leaf);
-    const bool summed = scan->sums && scan->unsure == 0;
-    uint64_t changed = self->pass->first ? UINT64_MAX : scan->changed;
-    if ((scan->unsure & real) != 0) {
-        decide(self, leaf, scan->unsure & real, scan->found);
-        if (!self->pass->first)
-            self->order->view.kernel->differ(inside, scan->found, STRATA_LEAF, &changed);
-    }
-    changed &= real;
-    if (changed == 0)
-        return;
-    const strata_problem *in = enter_leaf(self, leaf);
-    for (uint64_t bits = summed ? 0 : changed; bits != 0; bits &= bits - 1) {
-        const int i = __builtin_ctzll(bits);
-        strata_sums_label(in, self->pass, i, inside, scan->found[i]);
-    }
-    memcpy(inside, scan->found, STRATA_LEAF);
-}
-
 /* The clock at which a margin is used up; a little early, for the roundings of clocks and margins. */
 static inline float until(float drift, float margin)
 {
@@ -281,7 +305,8 @@ static void scan_waiting(filter *self)
         float left = q->margin[i];
         o->view.kernel->scan(leaf, self->d, o->view.origin);
         settle_leaf(self, at, leaf);
-        self->owner[at] = leaf->count == 1 ? (uint16_t)leaf->label[0] : STRATA_NOBODY;
+        self->owner[at] =
+            leaf->count == 1 ? (uint16_t)leaf->label[leaf->which[0]] : STRATA_NOBODY;
         if (leaf->count > 1) {
             const float apart = 1.999f * leaf->gap / q->near_sum[i];
             left = apart < left ? apart : left;
@@ -291,7 +316,7 @@ static void scan_waiting(filter *self)
         if (left < self->under[q->parent[i]])
             self->under[q->parent[i]] = left;
     }
-    q->count = q->used = 0;
+    q->count = 0;
 }
 
 /* GCC takes a function that only prefetches for one without effect and drops its calls. */
@@ -314,6 +339,43 @@ static void narrow(const filter *self, const strata_boxes *boxes, int l, const c
     }
 }
 
+/* Their positions; returns how many. */
+static int32_t list_rivals(const strata_boxes *boxes, int l, uint16_t *which)
+{
+    const uint16_t nearest = boxes->nearest[l], rival = boxes->rival[l];
+    int32_t count = 0;
+    if (boxes->rivals[l] == 1) {
+        which[0] = nearest < rival ? nearest : rival;
+        which[1] = nearest < rival ? rival : nearest;
+        return 2;
+    }
+    for (int32_t q = 0; q < boxes->count; q++)
+        if (q == nearest || (boxes->others[q] >> l & 1))
+            which[count++] = (uint16_t)q;
+    return count;
+}
+
+/* The plane between the two centroids of leaf l of sixteen, around the middle of its box. */
+static void set_plane(const filter *self, const strata_boxes *boxes, int l, strata_leaf *leaf)
+{
+    const int32_t d = self->d, *centroids = self->pass->centroids;
+    const int32_t *a = centroids + leaf->label[leaf->which[0]] * d;
+    const int32_t *b = centroids + leaf->label[leaf->which[1]] * d;
+    const float *middle = boxes->box + l, *half = middle + d * STRATA_BOXES;
+    const float *origin = self->order->view.origin;
+    const float unit = 0x1p-24f * 1.02f * (float)(d + 6);
+    double height = 0;
+    float size = 0;
+    for (int32_t f = 0; f < d; f++) {
+        leaf->middle[f] = origin[f] + middle[f * STRATA_BOXES];
+        leaf->slope[f] = (float)(b[f] - a[f]);
+        height += (double)(b[f] - a[f]) * (0.5 * (double)(a[f] + b[f]) - (double)leaf->middle[f]);
+        size += fabsf(leaf->slope[f]) * (half[f * STRATA_BOXES] + 2);
+    }
+    leaf->height = (float)height;
+    leaf->slack = unit * (fabsf(leaf->height) + size) + (float)d;
+}
+
 /* Puts a leaf into the queue with the centroids that are in question there. */
 static void wait_for_leaf(filter *self, int64_t number, const strata_boxes *boxes,
                           const contest *in, float margin)
@@ -322,31 +384,32 @@ static void wait_for_leaf(filter *self, int64_t number, const strata_boxes *boxe
     const int32_t d = self->d;
     const int l = (int)(number % STRATA_BOXES);
     queue *q = &self->wait;
-    if (q->count == QUEUE || q->used + in->count > QUEUE / 8 * self->k)
+    if (q->count == QUEUE)
         scan_waiting(self);
     const float reach = boxes->box[(2 * d + 2) * STRATA_BOXES + l];
     const bool whole = (number + 1) * STRATA_LEAF <= o->view.n_local;
     strata_leaf *leaf = &q->leaf[q->count];
-    contest out = {.label = q->label + q->used, .z = q->z + (int64_t)q->used * (d + 1)};
-    narrow(self, boxes, l, in, &out);
+    uint16_t *which = q->which + (int64_t)q->count * self->k;
     leaf->x = o->x + number * d * STRATA_LEAF;
-    leaf->labels = labels_of(self, number);
-    leaf->count = out.count;
-    leaf->z = out.z;
-    leaf->label = out.label;
+    leaf->labels = self->pass->first ? NULL : labels_of(self, number);
+    leaf->count = list_rivals(boxes, l, which);
+    leaf->which = which;
+    leaf->z = in->z;
+    leaf->label = in->label;
     leaf->slack = self->point_slope * reach + self->point_offset;
+    if (leaf->count == 2 && d <= STRATA_PLANE_D)
+        set_plane(self, boxes, l, leaf);
     /* the copies that fill up the last leaf must not be summed */
-    leaf->sums = self->pass->first && !o->weights && whole ? self->pass->sums : NULL;
+    leaf->sums = !o->weights && whole ? self->pass->sums : NULL;
     leaf->found = q->found + (int64_t)q->count * STRATA_LEAF;
     if (!self->pass->first)
         PREFETCH(leaf->labels, STRATA_LEAF);
-    if (out.count > 1)
+    if (leaf->count > 1)
         PREFETCH(leaf->x, (size_t)d * STRATA_LEAF * sizeof *leaf->x);
     q->number[q->count] = number;
     q->margin[q->count] = margin;
     q->near_sum[q->count] = boxes->near_sum[l];
     q->parent[q->count++] = self->parent;
-    q->used += out.count;
 }
 
 /* ---- descent --------------------------------------------------------------------------------- */
@@ -375,12 +438,26 @@ static void visit_leaves(filter *self, int64_t group, uint32_t expired, uint32_t
 
 static float visit(filter *self, int32_t level, int64_t group, const contest *in, float margin);
 
+/* The boxes and clocks of the groups that are visited next. */
+static void fetch_groups(const filter *self, int32_t level, int64_t first, uint32_t which)
+{
+    const strata_order *o = self->order;
+    for (uint32_t bits = which; bits != 0; bits &= bits - 1) {
+        const int64_t group = first + __builtin_ctz(bits), at = group_place(o, level, group);
+        PREFETCH(strata_order_boxes(o, level, group),
+                 (size_t)strata_boxes_floats(self->d) * sizeof *o->boxes);
+        PREFETCH(self->safe + at, STRATA_BOXES * sizeof *self->safe);
+        PREFETCH(self->owner + at, STRATA_BOXES * sizeof *self->owner);
+    }
+}
+
 /* Sixteen nodes: those of one owner are settled, the others visited. */
 static void visit_nodes(filter *self, int32_t level, int64_t group, uint32_t expired,
                         uint32_t mixed, const strata_boxes *boxes, const contest *in, float *left)
 {
     const int64_t first = group * STRATA_BOXES, at = group_place(self->order, level, group);
     contest *below = &self->at[level];
+    fetch_groups(self, level - 1, first, mixed);
     for (int l = 0; level == 1 && l < STRATA_BOXES; l++)
         self->under[l] = 3e38f;
     for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
@@ -391,6 +468,8 @@ static void visit_nodes(filter *self, int32_t level, int64_t group, uint32_t exp
                 take_node(self, level, first + l, label);
             continue;
         }
+        if (level == 1)
+            below = &self->lane[l];
         narrow(self, boxes, l, in, below);
         if (!self->pass->first)
             hand_down(self, level, first + l);

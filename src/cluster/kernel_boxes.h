@@ -66,6 +66,7 @@ LANE void prune_boxes(const int D, strata_boxes *b, int at)
     const vf runner = vf_sqrt(vf_max(zero, vf_muladd(two, vf_add(second, doubt), squared)));
     const vf beside = vf_add(nearest, diameter);
     vf margin = vf_set(3e38f);
+    vi rivals = vi_set(0), rival = vi_set(0);
     index = vi_set(0);
     for (int32_t q = 0; q < b->count; q++) {
         const float *z = b->z + (int64_t)q * step;
@@ -79,11 +80,15 @@ LANE void prune_boxes(const int D, strata_boxes *b, int at)
         const vf away = vf_sqrt(vf_max(zero, vf_muladd(two, vf_add(s, doubt), squared)));
         const vf lead = vf_div(vf_add(gap, gap), vf_add(away, beside));
         margin = vf_where(dropped, vf_min(margin, lead), margin);
-        const uint32_t others = ~(vm_bits(dropped) | vm_bits(vi_equal(index, which)));
-        b->others[q] = (uint16_t)(b->others[q] | (others & ((1u << LANES) - 1)) << at);
+        const vm out = vm_or(dropped, vi_equal(index, which));
+        rivals = vi_add(rivals, vi_where(out, vi_set(0), vi_set(1)));
+        rival = vi_where(out, rival, index);
+        b->others[q] = (uint16_t)(b->others[q] | (~vm_bits(out) & ((1u << LANES) - 1)) << at);
         index = vi_add(index, vi_set(1));
     }
     vi_store_u8(b->nearest + at, which);
+    vi_store_u8(b->rivals + at, rivals);
+    vi_store_u8(b->rival + at, rival);
     vf_store(b->margin + at, vf_sub(margin, vf_mulsub(margin, vf_set(0.9999f), margin)));
     vf_store(b->near_sum + at, vf_muladd(vf_add(vf_add(nearest, runner), diameter), vf_set(1e-4f),
                                          vf_add(vf_add(nearest, runner), diameter)));
@@ -137,13 +142,13 @@ LANE void scan_many(const int D, strata_leaf *s, int32_t any_d, const float *ori
         for (int32_t f = 0; f < D; f++)
             point[f] = vf_sub(vf_load(x + f * STRATA_LEAF), vf_set(origin[f]));
         for (int32_t c = 0; c < s->count; c++) {
-            const float *z = s->z + (int64_t)c * step;
+            const float *z = s->z + s->which[c] * step;
             vf value = vf_set(z[d]);
             for (int32_t f = 0; f < d; f++)
                 value = vf_mulsub(D > 0 ? point[f]
                                         : vf_sub(vf_load(x + f * STRATA_LEAF), vf_set(origin[f])),
                                   vf_set(z[f]), value);
-            label = vi_where(vf_less(value, best), vi_set(s->label[c]), label);
+            label = vi_where(vf_less(value, best), vi_set(s->label[s->which[c]]), label);
             second = vf_min(second, vf_max(best, value));
             best = vf_min(best, value);
         }
@@ -156,19 +161,19 @@ LANE void scan_many(const int D, strata_leaf *s, int32_t any_d, const float *ori
 }
 
 /* Between two centroids a plane decides. */
-LANE void scan_two(const int D, strata_leaf *s, const float *origin)
+LANE void scan_two(const int D, strata_leaf *s)
 {
-    const float *a = s->z, *b = s->z + D + 1;
-    const vf slack = vf_set(s->slack), height = vf_set(b[D] - a[D]);
-    const vi first = vi_set(s->label[0]), second = vi_set(s->label[1]);
+    const vf slack = vf_set(s->slack), height = vf_set(s->height);
+    const vi first = vi_set(s->label[s->which[0]]), second = vi_set(s->label[s->which[1]]);
     vf least = vf_set(3e38f);
     uint64_t unsure = 0;
     UNROLL for (int at = 0; at < STRATA_LEAF; at += LANES)
     {
         vf value = height;
         UNROLL for (int32_t f = 0; f < D; f++)
-            value = vf_mulsub(vf_sub(vf_load(s->x + f * STRATA_LEAF + at), vf_set(origin[f])),
-                              vf_set(b[f] - a[f]), value);
+            value = vf_mulsub(
+                vf_sub(vf_load(s->x + f * STRATA_LEAF + at), vf_set(s->middle[f])),
+                vf_set(s->slope[f]), value);
         const vf apart = vf_abs(value);
         vi_store_u8(s->found + at, vi_where(vf_less(value, vf_set(0)), second, first));
         least = vf_min(least, apart);
@@ -196,22 +201,70 @@ LANE void sum_label(const int D, const float *x, const uint8_t *found, int32_t l
     sums[d] += count;
 }
 
+/* The sums follow the points that went from label a to b or back; returns which these are. */
+LANE uint64_t move_between(const int D, const strata_leaf *s, int32_t a, int32_t b)
+{
+    const vi first = vi_set(a), second = vi_set(b);
+    vi gain[6], loss[6];
+    int32_t count = 0;
+    uint64_t moved = 0;
+    for (int32_t f = 0; f < D; f++)
+        gain[f] = loss[f] = vi_set(0);
+    UNROLL for (int at = 0; at < STRATA_LEAF; at += LANES)
+    {
+        const vi before = vi_load_u8(s->labels + at), after = vi_load_u8(s->found + at);
+        const vm there = vm_and(vi_equal(before, first), vi_equal(after, second));
+        const vm back = vm_and(vi_equal(before, second), vi_equal(after, first));
+        moved |= (uint64_t)vm_bits(vm_or(there, back)) << at;
+        count += __builtin_popcount(vm_bits(there)) - __builtin_popcount(vm_bits(back));
+        UNROLL for (int32_t f = 0; f < D; f++)
+        {
+            const vi x = vi_from_f(vf_load(s->x + f * STRATA_LEAF + at));
+            gain[f] = vi_add_where(gain[f], there, x);
+            loss[f] = vi_add_where(loss[f], back, x);
+        }
+    }
+    int64_t *from = s->sums + (int64_t)a * (D + 1), *to = s->sums + (int64_t)b * (D + 1);
+    UNROLL for (int32_t f = 0; f < D; f++)
+    {
+        const int64_t sum = vi_total(vi_sub(gain[f], loss[f])); /* 64 values below 2^24 */
+        from[f] -= sum;
+        to[f] += sum;
+    }
+    from[D] -= count;
+    to[D] += count;
+    return moved;
+}
+
 LANE void scan_leaf(const int D, strata_leaf *s, int32_t d, const float *origin)
 {
     if (s->count == 1) {
-        memset(s->found, s->label[0], STRATA_LEAF);
+        memset(s->found, s->label[s->which[0]], STRATA_LEAF);
         s->unsure = 0;
         s->gap = 3e38f;
     } else if (s->count == 2 && D > 0) {
-        scan_two(D, s, origin);
+        scan_two(D, s);
     } else {
         scan_many(D, s, d, origin);
     }
-    if (!s->sums)
-        s->changed = differ64(s->labels, s->found);
-    else if (s->unsure == 0)
-        for (int32_t c = 0; c < s->count; c++)
-            sum_label(D, s->x, s->found, s->label[c], d, s->sums + (int64_t)s->label[c] * (d + 1));
+    s->changed = s->labels ? differ64(s->labels, s->found) : UINT64_MAX;
+    s->summed = false;
+    if (!s->sums || s->unsure != 0 || s->changed == 0)
+        return;
+    if (!s->labels) {
+        for (int32_t c = 0; c < s->count; c++) {
+            const int32_t label = s->label[s->which[c]];
+            sum_label(D, s->x, s->found, label, d, s->sums + (int64_t)label * (d + 1));
+        }
+        s->summed = true;
+    } else if (D > 0) {
+        for (uint64_t left = s->changed; left != 0;) {
+            const int i = __builtin_ctzll(left);
+            left &= ~move_between(D, s, s->labels[i], s->found[i]);
+        }
+        s->moved = __builtin_popcountll(s->changed);
+        s->summed = true;
+    }
 }
 
 static void leaf_scan(strata_leaf *leaf, int32_t d, const float *origin)

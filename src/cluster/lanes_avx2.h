@@ -144,6 +144,18 @@ LANE void vi_store_u8(uint8_t *to, vi a)
     __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(words, words));
 }
+LANE vm vm_and(vm a, vm b)
+{
+    return _mm256_and_si256(a, b);
+}
+LANE vm vm_or(vm a, vm b)
+{
+    return _mm256_or_si256(a, b);
+}
+LANE vi vi_sub(vi a, vi b)
+{
+    return _mm256_sub_epi32(a, b);
+}
 LANE vf vf_load_any(const float *a)
 {
     return _mm256_loadu_ps(a);

@@ -130,6 +130,18 @@ LANE void vi_store_u8(uint8_t *to, vi a)
 {
     _mm_store_si128((__m128i *)to, _mm512_cvtepi32_epi8(a));
 }
+LANE vm vm_and(vm a, vm b)
+{
+    return (vm)(a & b);
+}
+LANE vm vm_or(vm a, vm b)
+{
+    return (vm)(a | b);
+}
+LANE vi vi_sub(vi a, vi b)
+{
+    return _mm512_sub_epi32(a, b);
+}
 LANE vf vf_load_any(const float *a)
 {
     return _mm512_loadu_ps(a);

@@ -148,6 +148,18 @@ LANE void vi_store_u8(uint8_t *to, vi a)
     for (int i = 0; i < LANES; i++)
         to[i] = (uint8_t)a[i];
 }
+LANE vm vm_and(vm a, vm b)
+{
+    return a & b;
+}
+LANE vm vm_or(vm a, vm b)
+{
+    return a | b;
+}
+LANE vi vi_sub(vi a, vi b)
+{
+    return a - b;
+}
 LANE vf vf_load_any(const float *a)
 {
     return vf_load(a);
