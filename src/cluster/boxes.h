@@ -23,11 +23,12 @@
  *
  * Two centroids a < b. With any place M, w = b - a and H = sum_f w_f ((a_f + b_f) / 2 - M_f),
  *     (|x - b|^2 - |x - a|^2) / 2 = H - sum_f w_f (x_f - M_f).
- * M is the middle of the leaf's box as a float, so that the terms are as small as they can be. a, b
- * and M are multiples of 1/2 below 2^25: H as a double is off by less than d. x_f - M_f, w_f, H, the
- * products and sums are rounded to floats, no term more than d + 4 times, and |x_f - M_f| <= h_f + 2,
- * as M is off the middle by 1 at most. So the value is sure beyond
+ * M is the middle of the leaf's box in whole steps, so that the terms are as small as they can be.
+ * a, b, M < 2^25 are integers: H as a double is off by less than d. x_f - M_f, w_f, H, the products
+ * and sums are rounded to floats, no term more than d + 4 times, and |x_f - M_f| <= h_f + 2, as M is
+ * less than 2 off the middle. So the value is sure beyond
  *     1.02 g(d + 6) (|H| + sum_f |w_f| (h_f + 2)) + d.
+ * Where h_f + 2 <= 2^18 the x_f - M_f are exact, and so are sums of 64 of them.
  *
  * Points. The screen of a leaf keeps value and number apart, so with R of its box the best of a
  * point is sure when second - best > 1.02 g(d + 6) (C^2 + 2 R C). Between two centroids that
@@ -70,16 +71,17 @@ typedef struct strata_boxes {
 } strata_boxes;
 
 /* A leaf whose points are labelled among the centroids in question. */
-enum { STRATA_PLANE_D = 6 };
 typedef struct strata_leaf {
     const float *x;        /* [d][STRATA_LEAF] 64-aligned, as are labels and found */
     const uint8_t *labels; /* [STRATA_LEAF] those before, NULL when there are none */
+    const float *box;      /* its own: [2 d] middle and half widths, STRATA_BOXES apart */
     int32_t count;
-    const uint16_t *which; /* [count] centroids in question, as positions in z and label, ascending */
-    const float *z;        /* [.][d + 1] as above */
-    const int32_t *label;  /* [.] of these centroids */
-    float slack;           /* a difference above it is sure */
-    float height, slope[STRATA_PLANE_D], middle[STRATA_PLANE_D]; /* H, w and M of two centroids */
+    const uint16_t
+        *which;     /* [count] centroids in question, as positions in z and label, ascending */
+    const float *z; /* [.][d + 1] as above */
+    const int32_t *label;     /* [.] of these centroids */
+    const int32_t *centroids; /* [k][d] all, by label */
+    float slack;              /* a difference above it is sure */
     int64_t *sums; /* NULL, or [k][d + 1]: may be made to follow when no point is in doubt */
     /* out */
     uint8_t *found;           /* [STRATA_LEAF] labels */

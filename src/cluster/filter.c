@@ -21,8 +21,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cluster/order.h"
-#include "cluster/sums.h"
+#include "cluster/owners.h"
 #include "strata/memory.h"
 
 /* Centroids still in question at one level of the descent. */
@@ -47,38 +46,21 @@ typedef struct queue {
 } queue;
 
 typedef struct filter {
-    const strata_order *order;
-    strata_problem leaf; /* see enter_leaf */
-    int32_t k, d;
-    uint8_t *labels; /* [stride] of the caller */
-    bool once;       /* one pass, whose labels are not kept: inside is one leaf */
-    uint8_t *inside; /* [groups of leaves, STRATA_BOXES, STRATA_LEAF] in this order; owned */
-    uint16_t *owner; /* [nodes] the one label of a node's points, or NOBODY; owned */
-    float *safe;     /* [nodes] its owner's drift at which it must be looked at; owned */
+    strata_owners own;
+    int32_t k;
+    uint8_t *labels;                /* [stride] of the caller */
     double went[STRATA_NOBODY + 1]; /* drift, by owner */
     float drift[STRATA_NOBODY + 1]; /* the same, rounded up */
     int32_t *before;                /* [k, d] centroids of the pass before; owned */
     uint16_t *others;               /* [levels, k] scratch of the descent; owned */
-    contest at[STRATA_LEVELS + 1]; /* of the descent; at [levels] all */
-    contest lane[STRATA_BOXES]; /* of the nodes above leaves: leaves that wait refer to them */
+    contest at[STRATA_LEVELS + 1];  /* of the descent; at [levels] all */
+    contest lane[STRATA_BOXES];     /* of the nodes above leaves: leaves that wait refer to them */
     queue wait;
     uint8_t parent;            /* lane of the node above the group of leaves that is visited */
     float under[STRATA_BOXES]; /* by how much the clocks may go on for the leaves looked at, by that
                                   lane */
     float slope, offset, point_slope, point_offset; /* see boxes.h */
-    strata_pass *pass;
 } filter;
-
-/* The places of nodes in arrays of all nodes. */
-static inline int64_t group_place(const strata_order *o, int32_t level, int64_t group)
-{
-    return (o->base[level] + group) * STRATA_BOXES;
-}
-
-static inline uint8_t *labels_of(const filter *self, int64_t leaf)
-{
-    return self->once ? self->inside : self->inside + leaf * STRATA_LEAF;
-}
 
 static void destroy(void **state)
 {
@@ -94,9 +76,7 @@ static void destroy(void **state)
         }
         strata_free(&self->wait.which);
         strata_free(&self->wait.found);
-        strata_free(&self->inside);
-        strata_free(&self->owner);
-        strata_free(&self->safe);
+        strata_owners_release(&self->own);
         strata_free(&self->before);
         strata_free(&self->others);
     }
@@ -112,12 +92,8 @@ static strata_status allocate_contest(strata_context *ctx, int64_t k, int64_t d,
 static strata_status allocate(strata_context *ctx, filter *self)
 {
     strata_status rc = STRATA_OK;
-    const strata_order *o = self->order;
-    const int64_t k = self->k, d = self->d, nodes = o->groups * STRATA_BOXES;
-    const int64_t leaves = (o->nodes[0] + STRATA_BOXES - 1) / STRATA_BOXES * STRATA_BOXES;
-    STRATA_TRY(strata_alloc(ctx, (self->once ? 1 : leaves) * STRATA_LEAF, 1, &self->inside));
-    STRATA_TRY(strata_calloc(ctx, nodes, sizeof *self->owner, &self->owner));
-    STRATA_TRY(strata_alloc(ctx, nodes, sizeof *self->safe, &self->safe));
+    const strata_order *o = self->own.order;
+    const int64_t k = self->k, d = self->own.d;
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *self->before, &self->before));
     STRATA_TRY(strata_alloc(ctx, o->levels * k, sizeof *self->others, &self->others));
     queue *q = &self->wait;
@@ -137,10 +113,8 @@ static strata_status make(const strata_problem *problem, int32_t k, uint8_t *lab
     strata_status rc = STRATA_OK;
     filter *self = NULL;
     STRATA_TRY(strata_calloc(problem->ctx, 1, sizeof *self, &self));
-    *self = (filter){.k = k, .d = problem->d, .labels = labels, .once = once};
-    STRATA_TRY(strata_order_get(problem, &self->order));
-    self->leaf = self->order->view;
-    self->leaf.stride = STRATA_LEAF;
+    *self = (filter){.k = k, .labels = labels};
+    STRATA_TRY(strata_owners_init(problem, k, once, &self->own));
     STRATA_TRY(allocate(problem->ctx, self));
     *out = self;
     self = NULL;
@@ -161,130 +135,6 @@ static strata_status create(const strata_problem *problem, int32_t k, uint8_t *l
     return rc;
 }
 
-/* ---- sums follow labels ---------------------------------------------------------------------- */
-
-/* Without a visit: what was known about the node is no longer. */
-static inline void set_owner(filter *self, int64_t at, uint16_t owner)
-{
-    if (self->owner[at] != owner)
-        self->safe[at] = -1;
-    self->owner[at] = owner;
-}
-
-static void add_node(filter *self, int64_t at, int32_t label, int64_t sign)
-{
-    const int64_t *sums = self->order->sums + at * (self->d + 1);
-    int64_t *to = self->pass->sums + (int64_t)label * (self->d + 1);
-    for (int32_t f = 0; f <= self->d; f++)
-        to[f] += sign * sums[f];
-}
-
-/* The points of one leaf as a problem of their own; its labels and sums are followed there. */
-static const strata_problem *enter_leaf(filter *self, int64_t leaf)
-{
-    const strata_order *o = self->order;
-    self->leaf.x = o->x + leaf * self->d * STRATA_LEAF;
-    self->leaf.weights = o->weights ? o->weights + leaf * STRATA_LEAF : NULL;
-    return &self->leaf;
-}
-
-/* Integers decide the points of a leaf that are in doubt. */
-static void decide(filter *self, int64_t leaf, uint64_t unsure, uint8_t *found)
-{
-    const strata_problem *points = enter_leaf(self, leaf);
-    for (; unsure != 0; unsure &= unsure - 1) {
-        const int i = __builtin_ctzll(unsure);
-        found[i] = (uint8_t)strata_exact_nearest(points, i, self->pass->centroids, self->k, NULL);
-        self->pass->redecided++;
-    }
-}
-
-/* The labels that were found for one leaf become its own. */
-static void settle_leaf(filter *self, int64_t leaf, strata_leaf *scan)
-{
-    const int64_t points = strata_order_points(self->order, 0, leaf);
-    const uint64_t real = points < STRATA_LEAF ? (UINT64_C(1) << points) - 1 : UINT64_MAX;
-    uint8_t *inside = labels_of(self, leaf);
-    uint64_t changed = scan->changed;
-    if ((scan->unsure & real) != 0) {
-        decide(self, leaf, scan->unsure & real, scan->found);
-        if (!self->pass->first)
-            self->order->view.kernel->differ(inside, scan->found, STRATA_LEAF, &changed);
-    }
-    changed &= real;
-    if (changed == 0)
-        return;
-    const strata_problem *in = enter_leaf(self, leaf);
-    if (scan->summed)
-        self->pass->moved += scan->moved;
-    for (uint64_t bits = scan->summed ? 0 : changed; bits != 0; bits &= bits - 1) {
-        const int i = __builtin_ctzll(bits);
-        strata_sums_label(in, self->pass, i, inside, scan->found[i]);
-    }
-    memcpy(inside, scan->found, STRATA_LEAF);
-}
-
-/* A leaf's points all get one label. */
-static void take_leaf(filter *self, int64_t number, int32_t label)
-{
-    _Alignas(64) uint8_t found[STRATA_LEAF];
-    const strata_order *o = self->order;
-    const uint16_t which = 0;
-    const bool whole = (number + 1) * STRATA_LEAF <= o->view.n_local;
-    strata_leaf leaf = {.x = o->x + number * self->d * STRATA_LEAF,
-                        .labels = labels_of(self, number),
-                        .count = 1,
-                        .which = &which,
-                        .label = &label,
-                        .sums = !o->weights && whole ? self->pass->sums : NULL,
-                        .found = found};
-    o->view.kernel->scan(&leaf, self->d, o->view.origin);
-    settle_leaf(self, number, &leaf);
-}
-
-static int64_t children_end(const strata_order *o, int32_t level, int64_t node)
-{
-    int64_t end = (node + 1) * STRATA_BOXES;
-    return end < o->nodes[level - 1] ? end : o->nodes[level - 1];
-}
-
-/* All points of a node get one label. */
-static void take_node(filter *self, int32_t level, int64_t node, int32_t label)
-{
-    const strata_order *o = self->order;
-    const int64_t at = group_place(o, level, 0) + node;
-    if (self->pass->first) {
-        add_node(self, at, label, 1);
-    } else if (self->owner[at] != STRATA_NOBODY) {
-        if (self->owner[at] != label) {
-            add_node(self, at, self->owner[at], -1);
-            add_node(self, at, label, 1);
-            self->pass->moved += strata_order_points(o, level, node);
-        }
-    } else if (level > 0) {
-        for (int64_t c = node * STRATA_BOXES; c < children_end(o, level, node); c++)
-            take_node(self, level - 1, c, label);
-    } else {
-        take_leaf(self, node, label);
-    }
-    set_owner(self, at, (uint16_t)label);
-}
-
-/* A node's one label becomes its children's, or its points'. */
-static void hand_down(filter *self, int32_t level, int64_t node)
-{
-    const strata_order *o = self->order;
-    const int64_t at = group_place(o, level, 0) + node;
-    const uint16_t label = self->owner[at];
-    if (label == STRATA_NOBODY)
-        return;
-    set_owner(self, at, STRATA_NOBODY);
-    if (level == 0)
-        memset(labels_of(self, node), label, STRATA_LEAF);
-    for (int64_t c = node * STRATA_BOXES; level > 0 && c < children_end(o, level, node); c++)
-        set_owner(self, group_place(o, level - 1, 0) + c, label);
-}
-
 /* ---- leaves ---------------------------------------------------------------------------------- */
 
 /* The clock at which a margin is used up; a little early, for the roundings of clocks and margins. */
@@ -297,22 +147,22 @@ static inline float until(float drift, float margin)
 /* Looks at the leaves that wait. */
 static void scan_waiting(filter *self)
 {
-    const strata_order *o = self->order;
+    const strata_order *o = self->own.order;
     queue *q = &self->wait;
     for (int32_t i = 0; i < q->count; i++) {
         strata_leaf *leaf = &q->leaf[i];
         const int64_t at = q->number[i];
         float left = q->margin[i];
-        o->view.kernel->scan(leaf, self->d, o->view.origin);
-        settle_leaf(self, at, leaf);
-        self->owner[at] =
+        o->view.kernel->scan(leaf, self->own.d, o->view.origin);
+        strata_owners_settle(&self->own, at, leaf);
+        self->own.owner[at] =
             leaf->count == 1 ? (uint16_t)leaf->label[leaf->which[0]] : STRATA_NOBODY;
         if (leaf->count > 1) {
             const float apart = 1.999f * leaf->gap / q->near_sum[i];
             left = apart < left ? apart : left;
-            self->pass->distances += STRATA_LEAF * leaf->count;
+            self->own.pass->distances += STRATA_LEAF * leaf->count;
         }
-        self->safe[at] = until(self->drift[self->owner[at]], left);
+        self->own.safe[at] = until(self->drift[self->own.owner[at]], left);
         if (left < self->under[q->parent[i]])
             self->under[q->parent[i]] = left;
     }
@@ -323,12 +173,15 @@ static void scan_waiting(filter *self)
 #define PREFETCH(first, bytes)                                                                     \
     for (size_t byte = 0; byte < (size_t)(bytes); byte += 64)                                      \
     __builtin_prefetch((const char *)(first) + byte)
+#define PREFETCH_256(first)                                                                        \
+    for (size_t byte = 0; byte < 256; byte += 64)                                                  \
+    __builtin_prefetch((const char *)(first) + byte)
 
 /* The centroids that stay in question in box l. */
 static void narrow(const filter *self, const strata_boxes *boxes, int l, const contest *in,
                    contest *out)
 {
-    const size_t step = (size_t)self->d + 1;
+    const size_t step = (size_t)self->own.d + 1;
     out->count = 0;
     for (int32_t q = 0; q < in->count; q++) {
         if (q != boxes->nearest[l] && !(boxes->others[q] >> l & 1))
@@ -355,57 +208,35 @@ static int32_t list_rivals(const strata_boxes *boxes, int l, uint16_t *which)
     return count;
 }
 
-/* The plane between the two centroids of leaf l of sixteen, around the middle of its box. */
-static void set_plane(const filter *self, const strata_boxes *boxes, int l, strata_leaf *leaf)
-{
-    const int32_t d = self->d, *centroids = self->pass->centroids;
-    const int32_t *a = centroids + leaf->label[leaf->which[0]] * d;
-    const int32_t *b = centroids + leaf->label[leaf->which[1]] * d;
-    const float *middle = boxes->box + l, *half = middle + d * STRATA_BOXES;
-    const float *origin = self->order->view.origin;
-    const float unit = 0x1p-24f * 1.02f * (float)(d + 6);
-    double height = 0;
-    float size = 0;
-    for (int32_t f = 0; f < d; f++) {
-        leaf->middle[f] = origin[f] + middle[f * STRATA_BOXES];
-        leaf->slope[f] = (float)(b[f] - a[f]);
-        height += (double)(b[f] - a[f]) * (0.5 * (double)(a[f] + b[f]) - (double)leaf->middle[f]);
-        size += fabsf(leaf->slope[f]) * (half[f * STRATA_BOXES] + 2);
-    }
-    leaf->height = (float)height;
-    leaf->slack = unit * (fabsf(leaf->height) + size) + (float)d;
-}
-
 /* Puts a leaf into the queue with the centroids that are in question there. */
 static void wait_for_leaf(filter *self, int64_t number, const strata_boxes *boxes,
                           const contest *in, float margin)
 {
-    const strata_order *o = self->order;
-    const int32_t d = self->d;
+    const strata_order *o = self->own.order;
+    const int32_t d = self->own.d;
     const int l = (int)(number % STRATA_BOXES);
     queue *q = &self->wait;
     if (q->count == QUEUE)
         scan_waiting(self);
     const float reach = boxes->box[(2 * d + 2) * STRATA_BOXES + l];
-    const bool whole = (number + 1) * STRATA_LEAF <= o->view.n_local;
     strata_leaf *leaf = &q->leaf[q->count];
     uint16_t *which = q->which + (int64_t)q->count * self->k;
     leaf->x = o->x + number * d * STRATA_LEAF;
-    leaf->labels = self->pass->first ? NULL : labels_of(self, number);
+    leaf->labels = self->own.pass->first ? NULL : strata_owners_labels(&self->own, number);
     leaf->count = list_rivals(boxes, l, which);
     leaf->which = which;
     leaf->z = in->z;
     leaf->label = in->label;
     leaf->slack = self->point_slope * reach + self->point_offset;
-    if (leaf->count == 2 && d <= STRATA_PLANE_D)
-        set_plane(self, boxes, l, leaf);
-    /* the copies that fill up the last leaf must not be summed */
-    leaf->sums = !o->weights && whole ? self->pass->sums : NULL;
+    leaf->box = boxes->box + l;
+    leaf->centroids = self->own.pass->centroids;
+    leaf->sums = strata_owners_sums(&self->own, number);
     leaf->found = q->found + (int64_t)q->count * STRATA_LEAF;
-    if (!self->pass->first)
+    if (!self->own.pass->first)
         PREFETCH(leaf->labels, STRATA_LEAF);
     if (leaf->count > 1)
-        PREFETCH(leaf->x, (size_t)d * STRATA_LEAF * sizeof *leaf->x);
+        for (int32_t f = 0; f < d; f++)
+            PREFETCH_256(leaf->x + (size_t)f * STRATA_LEAF);
     q->number[q->count] = number;
     q->margin[q->count] = margin;
     q->near_sum[q->count] = boxes->near_sum[l];
@@ -423,15 +254,15 @@ static void visit_leaves(filter *self, int64_t group, uint32_t expired, uint32_t
         const int l = __builtin_ctz(bits);
         const int64_t leaf = group * STRATA_BOXES + l;
         const int32_t label = in->label[boxes->nearest[l]];
-        const bool scattered = self->owner[leaf] == STRATA_NOBODY && !self->pass->first;
+        const bool scattered = self->own.owner[leaf] == STRATA_NOBODY && !self->own.pass->first;
         if ((mixed >> l & 1) == 0 && !scattered) {
-            if (self->owner[leaf] != label || self->pass->first)
-                take_node(self, 0, leaf, label);
-            self->safe[leaf] = until(self->drift[label], left[l]);
+            if (self->own.owner[leaf] != label || self->own.pass->first)
+                strata_owners_take(&self->own, 0, leaf, label);
+            self->own.safe[leaf] = until(self->drift[label], left[l]);
             continue;
         }
-        if (!self->pass->first)
-            hand_down(self, 0, leaf);
+        if (!self->own.pass->first)
+            strata_owners_hand_down(&self->own, 0, leaf);
         wait_for_leaf(self, leaf, boxes, in, left[l]);
     }
 }
@@ -441,13 +272,13 @@ static float visit(filter *self, int32_t level, int64_t group, const contest *in
 /* The boxes and clocks of the groups that are visited next. */
 static void fetch_groups(const filter *self, int32_t level, int64_t first, uint32_t which)
 {
-    const strata_order *o = self->order;
+    const strata_order *o = self->own.order;
     for (uint32_t bits = which; bits != 0; bits &= bits - 1) {
-        const int64_t group = first + __builtin_ctz(bits), at = group_place(o, level, group);
+        const int64_t group = first + __builtin_ctz(bits), at = strata_order_place(o, level, group);
         PREFETCH(strata_order_boxes(o, level, group),
-                 (size_t)strata_boxes_floats(self->d) * sizeof *o->boxes);
-        PREFETCH(self->safe + at, STRATA_BOXES * sizeof *self->safe);
-        PREFETCH(self->owner + at, STRATA_BOXES * sizeof *self->owner);
+                 (size_t)strata_boxes_floats(self->own.d) * sizeof *o->boxes);
+        PREFETCH(self->own.safe + at, STRATA_BOXES * sizeof *self->own.safe);
+        PREFETCH(self->own.owner + at, STRATA_BOXES * sizeof *self->own.owner);
     }
 }
 
@@ -455,7 +286,8 @@ static void fetch_groups(const filter *self, int32_t level, int64_t first, uint3
 static void visit_nodes(filter *self, int32_t level, int64_t group, uint32_t expired,
                         uint32_t mixed, const strata_boxes *boxes, const contest *in, float *left)
 {
-    const int64_t first = group * STRATA_BOXES, at = group_place(self->order, level, group);
+    const int64_t first = group * STRATA_BOXES,
+                  at = strata_order_place(self->own.order, level, group);
     contest *below = &self->at[level];
     fetch_groups(self, level - 1, first, mixed);
     for (int l = 0; level == 1 && l < STRATA_BOXES; l++)
@@ -464,16 +296,16 @@ static void visit_nodes(filter *self, int32_t level, int64_t group, uint32_t exp
         const int l = __builtin_ctz(bits);
         const int32_t label = in->label[boxes->nearest[l]];
         if ((mixed >> l & 1) == 0) {
-            if (self->owner[at + l] != label || self->pass->first)
-                take_node(self, level, first + l, label);
+            if (self->own.owner[at + l] != label || self->own.pass->first)
+                strata_owners_take(&self->own, level, first + l, label);
             continue;
         }
         if (level == 1)
             below = &self->lane[l];
         narrow(self, boxes, l, in, below);
-        if (!self->pass->first)
-            hand_down(self, level, first + l);
-        self->owner[at + l] = STRATA_NOBODY;
+        if (!self->own.pass->first)
+            strata_owners_hand_down(&self->own, level, first + l);
+        self->own.owner[at + l] = STRATA_NOBODY;
         if (level == 1)
             self->parent = (uint8_t)l;
         left[l] = visit(self, level - 1, first + l, below, left[l]);
@@ -485,7 +317,7 @@ static void visit_nodes(filter *self, int32_t level, int64_t group, uint32_t exp
     }
     for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
         const int l = __builtin_ctz(bits);
-        self->safe[at + l] = until(self->drift[self->owner[at + l]], left[l]);
+        self->own.safe[at + l] = until(self->drift[self->own.owner[at + l]], left[l]);
     }
 }
 
@@ -493,14 +325,14 @@ static void visit_nodes(filter *self, int32_t level, int64_t group, uint32_t exp
  * how much the clocks may go on before it must be looked at again, but for the leaves that wait. */
 static float visit(filter *self, int32_t level, int64_t group, const contest *in, float margin)
 {
-    const strata_order *o = self->order;
-    const int64_t at = group_place(o, level, group);
+    const strata_order *o = self->own.order;
+    const int64_t at = strata_order_place(o, level, group);
     _Alignas(64) float left[STRATA_BOXES];
     const uint32_t expired =
-        o->view.kernel->expired(self->safe + at, self->owner + at, self->drift, left);
+        o->view.kernel->expired(self->own.safe + at, self->own.owner + at, self->drift, left);
     if (expired != 0) {
         strata_boxes boxes;
-        boxes.d = self->d;
+        boxes.d = self->own.d;
         boxes.count = in->count;
         boxes.box = strata_order_boxes(o, level, group);
         boxes.z = in->z;
@@ -512,7 +344,7 @@ static float visit(filter *self, int32_t level, int64_t group, const contest *in
         for (int32_t q = 0; q < in->count; q++)
             mixed |= boxes.others[q];
         mixed &= expired;
-        self->pass->distances += __builtin_popcount(expired) * (int64_t)in->count;
+        self->own.pass->distances += __builtin_popcount(expired) * (int64_t)in->count;
         for (int l = 0; l < STRATA_BOXES; l++) {
             const float found = boxes.margin[l] < margin ? boxes.margin[l] : margin;
             left[l] = expired >> l & 1 ? found : left[l];
@@ -528,19 +360,6 @@ static float visit(filter *self, int32_t level, int64_t group, const contest *in
     return soonest;
 }
 
-/* Every node must be looked at; those that do not exist never. */
-static void forget_margins(filter *self)
-{
-    const strata_order *o = self->order;
-    for (int32_t level = 0; level < o->levels; level++) {
-        const int64_t end =
-            level + 1 < o->levels ? group_place(o, level + 1, 0) : o->groups * STRATA_BOXES;
-        const int64_t first = group_place(o, level, 0);
-        for (int64_t at = first; at < end; at++)
-            self->safe[at] = at < first + o->nodes[level] ? -1 : 3e38f;
-    }
-}
-
 /* The clocks go on: for owner j by its own move and the largest of another centroid. */
 static void advance_clocks(filter *self, const int32_t *centroids)
 {
@@ -548,9 +367,9 @@ static void advance_clocks(filter *self, const int32_t *centroids)
     int32_t which = 0;
     for (int32_t j = 0; j < self->k; j++) {
         double squared = 0;
-        for (int32_t f = 0; f < self->d; f++) {
+        for (int32_t f = 0; f < self->own.d; f++) {
             double moved =
-                (double)centroids[j * self->d + f] - (double)self->before[j * self->d + f];
+                (double)centroids[j * self->own.d + f] - (double)self->before[j * self->own.d + f];
             squared += moved * moved;
         }
         moves[j] = sqrt(squared) * (1 + 1e-9);
@@ -572,7 +391,7 @@ static void advance_clocks(filter *self, const int32_t *centroids)
 /* All centroids relative to the origin, and what bounds the errors (boxes.h). */
 static void set_contest(filter *self, const int32_t *centroids, contest *all)
 {
-    const int32_t d = self->d;
+    const int32_t d = self->own.d;
     const double unit = ldexp(1.0, -24) * (1 + 1e-4);
     double largest = 0;
     all->count = self->k;
@@ -580,7 +399,7 @@ static void set_contest(filter *self, const int32_t *centroids, contest *all)
         float *z = all->z + (int64_t)j * (d + 1);
         double norm = 0;
         for (int32_t f = 0; f < d; f++) {
-            double value = (double)centroids[j * d + f] - (double)self->order->view.origin[f];
+            double value = (double)centroids[j * d + f] - (double)self->own.order->view.origin[f];
             z[f] = (float)value;
             norm += value * value;
         }
@@ -598,17 +417,18 @@ static void set_contest(filter *self, const int32_t *centroids, contest *all)
 static void assign(void *state, strata_pass *pass)
 {
     filter *self = state;
-    const strata_order *o = self->order;
+    const strata_order *o = self->own.order;
     contest *all = &self->at[o->levels];
-    self->pass = pass;
+    self->own.pass = pass;
     if (pass->first) {
         memset(self->went, 0, sizeof self->went);
         memset(self->drift, 0, sizeof self->drift);
-        forget_margins(self);
+        strata_owners_forget(&self->own);
     } else {
         advance_clocks(self, pass->centroids);
     }
-    memcpy(self->before, pass->centroids, (size_t)self->k * (size_t)self->d * sizeof *self->before);
+    memcpy(self->before, pass->centroids,
+           (size_t)self->k * (size_t)self->own.d * sizeof *self->before);
     set_contest(self, pass->centroids, all);
     pass->moved = pass->redecided = 0;
     if (o->view.n_local > 0)
@@ -633,33 +453,17 @@ done:
     return rc;
 }
 
-static void write_labels(const filter *self, int32_t level, int64_t node, int32_t above)
-{
-    const strata_order *o = self->order;
-    const uint16_t own = self->owner[group_place(o, level, 0) + node];
-    const int32_t label = above != STRATA_NOBODY ? above : own;
-    for (int64_t c = node * STRATA_BOXES; level > 0 && c < children_end(o, level, node); c++)
-        write_labels(self, level - 1, c, label);
-    if (level > 0)
-        return;
-    int64_t first = node * STRATA_LEAF, points = strata_order_points(o, 0, node);
-    for (int64_t i = first; i < first + points; i++)
-        self->labels[o->row[i]] = label != STRATA_NOBODY ? (uint8_t)label : self->inside[i];
-}
-
 static void sync(void *state)
 {
     const filter *self = state;
-    const int32_t top = self->order->levels - 1;
-    for (int64_t node = 0; node < self->order->nodes[top]; node++)
-        write_labels(self, top, node, STRATA_NOBODY);
+    strata_owners_write(&self->own, self->labels);
 }
 
 /* One row moves (rare: a cluster was empty). From here on everything is looked at again. */
 static void relabel(void *state, int64_t row, uint8_t label)
 {
     filter *self = state;
-    const strata_order *o = self->order;
+    const strata_order *o = self->own.order;
     int64_t place = 0;
     while (o->row[place] != row)
         place++;
@@ -667,10 +471,10 @@ static void relabel(void *state, int64_t row, uint8_t label)
         int64_t node = place / STRATA_LEAF;
         for (int32_t l = 0; l < level; l++)
             node /= STRATA_BOXES;
-        hand_down(self, level, node);
+        strata_owners_hand_down(&self->own, level, node);
     }
-    self->inside[place] = label;
-    forget_margins(self);
+    self->own.inside[place] = label;
+    strata_owners_forget(&self->own);
 }
 
 const strata_variant_ops strata_variant_filter = {

@@ -160,27 +160,81 @@ LANE void scan_many(const int D, strata_leaf *s, int32_t any_d, const float *ori
     s->gap = vf_lowest(vf_sub(least, slack));
 }
 
-/* Between two centroids a plane decides. */
-LANE void scan_two(const int D, strata_leaf *s)
+/* The plane between two centroids; see boxes.h. */
+typedef struct plane {
+    float height, slack, slope[6], middle[6];
+    bool narrow; /* sums of differences from the middle are exact */
+} plane;
+
+LANE plane plane_of(const int D, const strata_leaf *s, const float *origin)
 {
-    const vf slack = vf_set(s->slack), height = vf_set(s->height);
-    const vi first = vi_set(s->label[s->which[0]]), second = vi_set(s->label[s->which[1]]);
-    vf least = vf_set(3e38f);
-    uint64_t unsure = 0;
+    plane p = {.narrow = true};
+    const int32_t *a = s->centroids + s->label[s->which[0]] * D;
+    const int32_t *b = s->centroids + s->label[s->which[1]] * D;
+    double height = 0;
+    float size = 0;
+    UNROLL for (int f = 0; f < D; f++)
+    {
+        const float half = s->box[(D + f) * STRATA_BOXES] + 2;
+        const int32_t middle = (int32_t)(origin[f] + s->box[f * STRATA_BOXES]);
+        p.middle[f] = (float)middle;
+        p.slope[f] = (float)(b[f] - a[f]);
+        height += (double)(b[f] - a[f]) * (0.5 * (double)(a[f] + b[f]) - (double)p.middle[f]);
+        size += fabsf(p.slope[f]) * half;
+        p.narrow &= half <= 0x1p18f;
+    }
+    p.height = (float)height;
+    p.slack = 0x1p-24f * 1.02f * (float)(D + 6) * (fabsf(p.height) + size) + (float)D;
+    return p;
+}
+
+/* Between two centroids a plane decides. What changes side is summed on the way. */
+LANE void scan_two(const int D, strata_leaf *s, const float *origin)
+{
+    const plane p = plane_of(D, s, origin);
+    const int32_t a = s->label[s->which[0]], b = s->label[s->which[1]];
+    const uint8_t *labels = s->labels ? s->labels : s->found;
+    const vi first = vi_set(a), second = vi_set(b);
+    const vf zero = vf_set(0), one = vf_set(1), slack = vf_set(p.slack);
+    vf least = vf_set(3e38f), net = zero, gain[6];
+    uint64_t unsure = 0, known = 0;
+    for (int f = 0; f < D; f++)
+        gain[f] = zero;
     UNROLL for (int at = 0; at < STRATA_LEAF; at += LANES)
     {
-        vf value = height;
-        UNROLL for (int32_t f = 0; f < D; f++)
-            value = vf_mulsub(
-                vf_sub(vf_load(s->x + f * STRATA_LEAF + at), vf_set(s->middle[f])),
-                vf_set(s->slope[f]), value);
+        vf value = vf_set(p.height), x[6];
+        UNROLL for (int f = 0; f < D; f++)
+        {
+            x[f] = vf_sub(vf_load(s->x + f * STRATA_LEAF + at), vf_set(p.middle[f]));
+            value = vf_mulsub(x[f], vf_set(p.slope[f]), value);
+        }
+        const vi before = vi_load_u8(labels + at);
+        const vm was = vi_equal(before, second), is = vf_less(value, zero);
+        known |= (uint64_t)vm_bits(vm_or(was, vi_equal(before, first))) << at;
+        const vf sign = vf_sub(vf_where(is, one, zero), vf_where(was, one, zero));
+        net = vf_add(net, sign);
+        UNROLL for (int f = 0; f < D; f++)
+            gain[f] = vf_muladd(sign, x[f], gain[f]);
+        vi_store_u8(s->found + at, vi_where(is, second, first));
         const vf apart = vf_abs(value);
-        vi_store_u8(s->found + at, vi_where(vf_less(value, vf_set(0)), second, first));
         least = vf_min(least, apart);
         unsure |= vf_unsure(apart, slack) << at;
     }
     s->unsure = unsure;
     s->gap = vf_lowest(vf_sub(least, slack));
+    s->summed = s->labels && s->sums && unsure == 0 && ~known == 0 && p.narrow;
+    if (!s->summed || differ64(labels, s->found) == 0)
+        return;
+    const int64_t count = (int64_t)vf_total(net);
+    int64_t *from = s->sums + (int64_t)a * (D + 1), *to = s->sums + (int64_t)b * (D + 1);
+    UNROLL for (int f = 0; f < D; f++)
+    {
+        const int64_t sum = (int64_t)vf_total(gain[f]) + count * (int64_t)p.middle[f];
+        from[f] -= sum;
+        to[f] += sum;
+    }
+    from[D] -= count;
+    to[D] += count;
 }
 
 /* Adds the features of the points labelled label to sums [d], their number to sums[d]. */
@@ -236,35 +290,36 @@ LANE uint64_t move_between(const int D, const strata_leaf *s, int32_t a, int32_t
     return moved;
 }
 
+/* Points that changed or are new enter the sums. */
+LANE void sum_leaf(const int D, strata_leaf *s, int32_t d)
+{
+    for (int32_t c = 0; c < s->count && !s->labels; c++) {
+        const int32_t label = s->label[s->which[c]];
+        sum_label(D, s->x, s->found, label, d, s->sums + (int64_t)label * (d + 1));
+    }
+    for (uint64_t left = s->labels ? s->changed : 0; left != 0;) {
+        const int i = __builtin_ctzll(left);
+        left &= ~move_between(D, s, s->labels[i], s->found[i]);
+    }
+    s->summed = true;
+}
+
 LANE void scan_leaf(const int D, strata_leaf *s, int32_t d, const float *origin)
 {
+    s->summed = false;
     if (s->count == 1) {
         memset(s->found, s->label[s->which[0]], STRATA_LEAF);
         s->unsure = 0;
         s->gap = 3e38f;
     } else if (s->count == 2 && D > 0) {
-        scan_two(D, s);
+        scan_two(D, s, origin);
     } else {
         scan_many(D, s, d, origin);
     }
     s->changed = s->labels ? differ64(s->labels, s->found) : UINT64_MAX;
-    s->summed = false;
-    if (!s->sums || s->unsure != 0 || s->changed == 0)
-        return;
-    if (!s->labels) {
-        for (int32_t c = 0; c < s->count; c++) {
-            const int32_t label = s->label[s->which[c]];
-            sum_label(D, s->x, s->found, label, d, s->sums + (int64_t)label * (d + 1));
-        }
-        s->summed = true;
-    } else if (D > 0) {
-        for (uint64_t left = s->changed; left != 0;) {
-            const int i = __builtin_ctzll(left);
-            left &= ~move_between(D, s, s->labels[i], s->found[i]);
-        }
-        s->moved = __builtin_popcountll(s->changed);
-        s->summed = true;
-    }
+    if (s->sums && s->unsure == 0 && s->changed != 0 && !s->summed && (D > 0 || !s->labels))
+        sum_leaf(D, s, d);
+    s->moved = s->summed ? __builtin_popcountll(s->changed) : 0;
 }
 
 static void leaf_scan(strata_leaf *leaf, int32_t d, const float *origin)

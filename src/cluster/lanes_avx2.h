@@ -144,6 +144,12 @@ LANE void vi_store_u8(uint8_t *to, vi a)
     __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(words, words));
 }
+LANE float vf_total(vf a)
+{
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
 LANE vm vm_and(vm a, vm b)
 {
     return _mm256_and_si256(a, b);

@@ -130,6 +130,10 @@ LANE void vi_store_u8(uint8_t *to, vi a)
 {
     _mm_store_si128((__m128i *)to, _mm512_cvtepi32_epi8(a));
 }
+LANE float vf_total(vf a)
+{
+    return _mm512_reduce_add_ps(a);
+}
 LANE vm vm_and(vm a, vm b)
 {
     return (vm)(a & b);

@@ -148,6 +148,10 @@ LANE void vi_store_u8(uint8_t *to, vi a)
     for (int i = 0; i < LANES; i++)
         to[i] = (uint8_t)a[i];
 }
+LANE float vf_total(vf a)
+{
+    return a[0] + a[1] + a[2] + a[3];
+}
 LANE vm vm_and(vm a, vm b)
 {
     return a & b;
