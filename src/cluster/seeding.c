@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cluster/draws.h"
+#include "cluster/masses.h"
 #include "strata/hash.h"
 #include "strata/memory.h"
 #include "strata/par.h"
@@ -117,14 +118,20 @@ done:
     return rc;
 }
 
-/* ---- k-means++ ------------------------------------------------------------------------------- */
+/* ---- k-means++ --------------------------------------------------------------------------------
+ * Where there is a space order, a centre looks at the points that it may be the nearest to; a draw
+ * then measures the rows of one tile again. The sums are the same, so the draws are. */
 
 enum { TRIALS_MAX = 8 };
 
 typedef struct plus_plus {
     const strata_problem *p;
-    int64_t *nearest;      /* [padded] squared distance to the nearest centre so far; 1 at first */
+    bool ordered;
+    strata_masses masses;  /* if ordered */
+    int64_t *nearest;      /* else [padded] squared distance to the nearest centre so far; 1 at first */
     strata_u128 *tile_sum; /* [n_tiles] sums of weight * nearest */
+    const int32_t *centres; /* [count, d] so far */
+    int32_t count;
     __int128 *rank_sum;    /* [size] */
     int32_t trials;
     int32_t trial[TRIALS_MAX * STRATA_D_MAX]; /* [trials, d] */
@@ -142,16 +149,40 @@ static strata_u128 scale_down(strata_u128 total, uint64_t bits)
     return high + (low >> 64);
 }
 
+/* The distances of a tile's rows to their nearest centres, kept or measured into buffer. */
+static const int64_t *nearest_of(const plus_plus *s, int64_t tile, int64_t *buffer)
+{
+    const strata_problem *p = s->p;
+    const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
+    int64_t distance[STRATA_TILE];
+    if (!s->ordered)
+        return s->nearest + first;
+    for (int64_t i = 0; i < points; i++)
+        buffer[i] = s->count == 0 ? 1 : INT64_MAX;
+    for (int32_t j = 0; j < s->count; j++) {
+        p->kernel->distances(p->x + first, p->stride, strata_tile_padded(points), p->d,
+                             s->centres + (int64_t)j * p->d, distance);
+        for (int64_t i = 0; i < points; i++)
+            buffer[i] = distance[i] < buffer[i] ? distance[i] : buffer[i];
+    }
+    return buffer;
+}
+
 /* The local row that holds place target of this rank's prefix sums. */
 static int64_t find_place(const plus_plus *s, strata_u128 target)
 {
-    int64_t tile = 0;
+    int64_t buffer[STRATA_TILE], tile = 0;
     for (; target >= s->tile_sum[tile]; tile++)
         target -= s->tile_sum[tile];
-    int64_t i = tile * STRATA_TILE;
-    for (; target >= mass(s, i); i++)
-        target -= mass(s, i);
-    return i;
+    const int64_t *nearest = nearest_of(s, tile, buffer);
+    for (int64_t i = 0;; i++) {
+        const int64_t row = tile * STRATA_TILE + i;
+        const strata_u128 mass =
+            (strata_u128)nearest[i] * (strata_u128)strata_problem_weight(s->p, row);
+        if (target < mass)
+            return row;
+        target -= mass;
+    }
 }
 
 /* Collective. Draws rows with probability proportional to their mass into trial; *any = false
@@ -198,7 +229,9 @@ static strata_status choose_trial(plus_plus *s, int32_t *chosen)
     const strata_problem *p = s->p;
     __int128 left[TRIALS_MAX] = {0};
     *chosen = 0;
-    for (int64_t tile = 0; tile < p->n_tiles && s->trials > 1; tile++) {
+    for (int32_t t = 0; t < s->trials && s->trials > 1 && s->ordered; t++)
+        left[t] = -strata_masses_gain(&s->masses, s->trial + t * p->d); /* from the same sum */
+    for (int64_t tile = 0; tile < p->n_tiles && s->trials > 1 && !s->ordered; tile++) {
         int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
         for (int32_t t = 0; t < s->trials; t++) {
             int64_t distance[STRATA_TILE];
@@ -223,7 +256,9 @@ done:
 static void take_centre(plus_plus *s, const int32_t *centre, bool first_centre)
 {
     const strata_problem *p = s->p;
-    for (int64_t tile = 0; tile < p->n_tiles; tile++) {
+    if (s->ordered)
+        strata_masses_add(&s->masses, centre, first_centre);
+    for (int64_t tile = 0; tile < p->n_tiles && !s->ordered; tile++) {
         int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
         int64_t distance[STRATA_TILE];
         p->kernel->distances(p->x + first, p->stride, strata_tile_padded(points), p->d, centre,
@@ -238,16 +273,22 @@ static void take_centre(plus_plus *s, const int32_t *centre, bool first_centre)
     }
 }
 
-static void start_masses(plus_plus *s)
+static strata_status start_masses(plus_plus *s)
 {
-    for (int64_t tile = 0; tile < s->p->n_tiles; tile++) {
-        int64_t first = tile * STRATA_TILE, points = strata_tile_points(s->p, tile);
-        s->tile_sum[tile] = 0;
-        for (int64_t i = first; i < first + points; i++) {
-            s->nearest[i] = 1;
-            s->tile_sum[tile] += mass(s, i);
-        }
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = s->p;
+    s->ordered = *p->order != NULL;
+    STRATA_TRY(strata_alloc(p->ctx, p->ctx->size, sizeof *s->rank_sum, &s->rank_sum));
+    STRATA_TRY(strata_calloc(p->ctx, p->n_tiles, sizeof *s->tile_sum, &s->tile_sum));
+    if (s->ordered)
+        return strata_masses_init(*p->order, s->tile_sum, &s->masses);
+    STRATA_TRY(strata_alloc(p->ctx, p->n_tiles * STRATA_TILE, sizeof *s->nearest, &s->nearest));
+    for (int64_t i = 0; i < p->n_local; i++) {
+        s->nearest[i] = 1;
+        s->tile_sum[i / STRATA_TILE] += mass(s, i);
     }
+done:
+    return rc;
 }
 
 /* As many trials as scikit-learn takes, 2 + ln k, in integers. */
@@ -265,15 +306,8 @@ strata_status strata_seed_plus_plus(const strata_problem *problem, int32_t k, ui
 {
     strata_status rc = STRATA_OK;
     const strata_problem *p = problem;
-    plus_plus s = {.p = p, .trials = 1};
-    strata_status local =
-        strata_alloc(p->ctx, p->n_tiles * STRATA_TILE, sizeof *s.nearest, &s.nearest);
-    if (local == STRATA_OK)
-        local = strata_alloc(p->ctx, p->n_tiles, sizeof *s.tile_sum, &s.tile_sum);
-    if (local == STRATA_OK)
-        local = strata_alloc(p->ctx, p->ctx->size, sizeof *s.rank_sum, &s.rank_sum);
-    STRATA_AGREE(p->ctx, local);
-    start_masses(&s);
+    plus_plus s = {.p = p, .trials = 1, .centres = start};
+    STRATA_AGREE(p->ctx, start_masses(&s));
     for (int32_t j = 0; j < k; j++) {
         bool any = false;
         int32_t chosen = 0;
@@ -286,9 +320,11 @@ strata_status strata_seed_plus_plus(const strata_problem *problem, int32_t k, ui
         const int32_t *centre = s.trial + chosen * p->d;
         memcpy(start + (int64_t)j * p->d, centre, (size_t)p->d * sizeof *start);
         take_centre(&s, centre, j == 0);
+        s.count = j + 1;
         s.trials = trials_of(k);
     }
 done:
+    strata_masses_release(&s.masses);
     strata_free(&s.nearest);
     strata_free(&s.tile_sum);
     strata_free(&s.rank_sum);

@@ -174,6 +174,104 @@ static void test_ways(void **state)
     }
 }
 
+/* ---- k-means++ ------------------------------------------------------------------------------- */
+
+/* floor(total bits / 2^64), in parts of 32 bits */
+static __int128 share(__int128 total, uint64_t bits)
+{
+    __int128 low = (total & UINT32_MAX) * (__int128)bits, high = total >> 32;
+    __int128 middle = (high & UINT32_MAX) * (__int128)bits + (low >> 32);
+    return (high >> 32) * (__int128)bits + (middle >> 32);
+}
+
+static int64_t least_of(const cloud *c, int64_t i, const int32_t *centres, int32_t count)
+{
+    int64_t least = count == 0 ? 1 : INT64_MAX;
+    for (int32_t j = 0; j < count; j++) {
+        const int64_t distance = oracle_distance(c, i, centres + j * c->d);
+        least = distance < least ? distance : least;
+    }
+    return least;
+}
+
+static __int128 mass_of(const cloud *c, const int32_t *centres, int32_t count)
+{
+    __int128 sum = 0;
+    for (int64_t i = 0; i < c->n; i++)
+        sum += (__int128)least_of(c, i, centres, count) * oracle_weight(c, i);
+    return sum;
+}
+
+/* Draws of the whole rows, every distance anew. */
+static void naive_plus_plus(const cloud *c, int32_t k, int32_t trials, int32_t *start)
+{
+    const size_t width = (size_t)c->d * sizeof *start;
+    for (int32_t j = 0; j < k; j++) {
+        const __int128 total = mass_of(c, start, j);
+        __int128 best = -1;
+        int32_t chosen[STRATA_D_MAX] = {0};
+        for (int32_t t = 0; t < (j == 0 ? 1 : trials) && total > 0; t++) {
+            __int128 target = share(
+                total, strata_random_bits(8, STRATA_RANDOM_SEEDING, (uint64_t)(j * 8 + t), 5));
+            int64_t i = 0;
+            for (;; i++) {
+                const __int128 mass = (__int128)least_of(c, i, start, j) * oracle_weight(c, i);
+                if (target < mass)
+                    break;
+                target -= mass;
+            }
+            memcpy(start + j * c->d, c->x + i * c->d, width);
+            const __int128 left = mass_of(c, start, j + 1);
+            if (best >= 0 && left >= best)
+                continue;
+            best = left;
+            memcpy(chosen, c->x + i * c->d, width);
+        }
+        memcpy(start + j * c->d, total > 0 ? chosen : start, width);
+    }
+}
+
+static void check_plus_plus(const cloud *c, int32_t k, int32_t trials)
+{
+    int32_t start[STRATA_K_MAX * 3], naive[STRATA_K_MAX * 3];
+    naive_plus_plus(c, k, trials, naive);
+    for (int ordered = 0; ordered < 2; ordered++) {
+        int64_t first;
+        strata_points points;
+        strata_problem p = problem_of(c, &points, &first);
+        const strata_order *order = NULL;
+        if (ordered)
+            assert_int_equal(strata_order_get(&p, &order), STRATA_OK);
+        assert_int_equal(strata_seed_plus_plus(&p, k, 8, 5, start), STRATA_OK);
+        assert_memory_equal(start, naive, (size_t)k * (size_t)c->d * sizeof *start);
+        strata_problem_release(&p);
+        points_free(&points);
+    }
+}
+
+static void test_plus_plus(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    cloud c[] = {cloud_make(9000, 3, 7, 16000000, 900000, 17), cloud_make(3000, 2, 4, 3, 1, 18),
+                 cloud_make(5, 2, 2, 1000, 90, 19)};
+    for (int i = 0; i < 3; i++) {
+        check_plus_plus(&c[i], 1, 2);
+        check_plus_plus(&c[i], 12, 4);
+        c[i].weights = calloc((size_t)c[i].n, sizeof *c[i].weights);
+        for (int64_t row = 0; row < c[i].n; row++)
+            c[i].weights[row] = (int64_t)(next_random(&seed) % 3 << (row % 20));
+        check_plus_plus(&c[i], 9, 4);
+        check_plus_plus(&c[i], 40, 5);
+        cloud_free(&c[i]);
+    }
+    for (uint64_t scene = 0; scene < 6; scene++) { /* boxes that end where a centre's reach does */
+        cloud line = cloud_make(3000, 1, 1, 1000000, 500000, 30 + scene);
+        check_plus_plus(&line, 60, 5);
+        cloud_free(&line);
+    }
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -181,7 +279,8 @@ int main(int argc, char **argv)
         return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_lists),
                                        cmocka_unit_test(test_random_rows),
-                                       cmocka_unit_test(test_ways)};
+                                       cmocka_unit_test(test_ways),
+                                       cmocka_unit_test(test_plus_plus)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&ctx);
     MPI_Finalize();
