@@ -115,8 +115,9 @@ strata_status strata_output_add_integer(strata_context *ctx, strata_output *out,
 strata_status strata_output_add_real(strata_context *ctx, strata_output *out, const char *path,
                                      const char *name, double value) STRATA_MUST_USE;
 
-/* Collective. A table spread over the ranks by partition (all columns alike). The columns'
- * values and the partition are borrowed until publish or discard; names and texts are copied. */
+/* Logically collective; the ranks may fail apart, so agree on it. A table spread over the ranks by
+ * partition (all columns alike). The columns' values and the partition are borrowed until publish or
+ * discard; names and texts are copied. */
 strata_status strata_output_add_distributed(strata_context *ctx, strata_output *out,
                                             const char *path, const strata_partition *partition,
                                             const strata_field *fields,

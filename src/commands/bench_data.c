@@ -183,8 +183,8 @@ strata_status bench_data_export(strata_context *ctx, const bench_data *data, con
                                    .units = "1",
                                    .values = values + f * n};
     }
-    STRATA_TRY(
-        strata_output_add_distributed(ctx, out, "/points", &data->partition, fields, points->d));
+    STRATA_AGREE(ctx, strata_output_add_distributed(ctx, out, "/points", &data->partition, fields,
+                                                    points->d));
     STRATA_TRY(strata_output_publish(ctx, &out, NULL));
 done:
     strata_output_discard(ctx, &out);

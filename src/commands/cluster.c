@@ -249,8 +249,8 @@ static strata_status publish(strata_context *ctx, job *j, const strata_result *r
 {
     strata_status rc = STRATA_OK;
     STRATA_AGREE(ctx, strata_phase_begin(ctx, "output", &j->phases));
-    STRATA_TRY(
-        strata_output_add_distributed(ctx, *out, "/users", &j->table.partition, fields, n_fields));
+    STRATA_AGREE(ctx, strata_output_add_distributed(ctx, *out, "/users", &j->table.partition,
+                                                    fields, n_fields));
     STRATA_TRY(strata_output_add_result(ctx, *out, result));
     STRATA_TRY(strata_output_publish(ctx, out, j->digest));
     STRATA_TRY(

@@ -60,5 +60,43 @@ def main():
         equal("nothing left behind", left, [])
 
 
+def cluster():
+    """Memory runs out on one of several ranks, anywhere in a clustering: all ranks leave with exit 6."""
+    rows = [(i % 97, i * i % 101, i % 7) for i in range(900)]
+    with open("p.csv", "w") as f:
+        f.write("a,b,c\n" + "".join("%d,%d,%d\n" % r for r in rows))
+    with open("start.csv", "w") as f:
+        f.write("".join("%d,%d,%d\n" % r for r in rows[:4]))
+    run("cluster", "-q", "-i", "p.csv", "-o", "p.h5", "-k", 3)
+    out = ("-o", "out.h5", "--force")
+    jobs = {"text": ("cluster", "-i", "p.csv", "-k", 4, *out),
+            "k: auto": ("cluster", "-i", "p.csv", "-k", "auto", "--set", "cluster.k_max=3", "--restarts", 1, *out),
+            "a result": ("cluster", "-i", "p.h5", "-k", 5, "--variant", "filter", "--init", "kmeans_plus_plus", *out),
+            "keys": ("cluster", "-i", "p.csv", "--key", "a", "-k", 3, "--set", "privacy.mode=plain", *out),
+            "minibatch": ("cluster", "-i", "p.csv", "--centroids", "start.csv", "--variant", "minibatch", *out),
+            "bench": ("bench", "-n", 300, "-k", "2,3", "--ranks", "2,3", "--repetitions", 1, "--export", "out.h5")}
+    there = sorted(os.listdir("."))
+    for name, job in jobs.items():
+        def fails(skip):
+            done = run(*job, "-q", ranks=3, expect=None, timeout=60, env={"STRATA_FAULT": f"alloc:fail:{skip}:1"})
+            made = os.path.exists("out.h5")
+            if made:
+                os.remove("out.h5")
+            if done.returncode != 0:
+                errors = [x for x in done.stderr.splitlines() if x.startswith("strata: error")]
+                equal(f"{name}, allocation {skip}", (done.returncode, len(errors), made, sorted(os.listdir("."))),
+                      (6, 1, made and name == "bench", there))
+            return done.returncode != 0
+        end = 64
+        while fails(end):
+            end *= 2
+        for skip in range(0, end, end // 14 | 1):
+            fails(skip)
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["cluster"]:
+        with Folder():
+            cluster()
+    else:
+        main()
