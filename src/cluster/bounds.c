@@ -311,15 +311,10 @@ void strata_bounds_assign(void *state, strata_pass *pass)
         pass->moved = p->n_local;
 }
 
-void strata_bounds_sync(void *state)
-{
-    (void)state; /* the labels are always current */
-}
-
 void strata_bounds_relabel(void *state, int64_t row, uint8_t label)
 {
     bounds *self = state;
-    self->labels[row] = label;
+    (void)label;
     self->safe[row] = -1;
     for (int64_t b = 0; b < self->crowds.width; b++)
         self->lower[row * self->crowds.width + b] = -3e38f;

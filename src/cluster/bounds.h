@@ -53,7 +53,6 @@
 strata_status strata_bounds_create(const strata_problem *problem, int32_t k, bool each,
                                    uint8_t *labels, void **state) STRATA_MUST_USE;
 void strata_bounds_assign(void *state, strata_pass *pass);
-void strata_bounds_sync(void *state);
 void strata_bounds_relabel(void *state, int64_t row, uint8_t label);
 void strata_bounds_destroy(void **state);
 

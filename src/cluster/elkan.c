@@ -19,6 +19,5 @@ const strata_variant_ops strata_variant_elkan = {
              .k_min = 64},
     .create = create,
     .assign = strata_bounds_assign,
-    .sync = strata_bounds_sync,
     .relabel = strata_bounds_relabel,
     .destroy = strata_bounds_destroy};

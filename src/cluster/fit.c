@@ -162,7 +162,7 @@ static strata_status fit_conclude(fit *f, strata_clustering *out)
     if (!f->labels_are_best)
         STRATA_TRY(strata_cluster_label(p, out->k, out->centroids, f->labels, NULL));
     else
-        f->ops->sync(f->state);
+        strata_variant_sync(f->ops, f->state);
     for (int64_t i = p->n_local - 1; i >= 0 && f->labels_are_best; i--)
         f->labels[i] = ((const uint8_t *)f->labels)[i]; /* from the end: nothing unread is hit */
     sum_squares(p, f->labels, out->k, squares);

@@ -156,17 +156,6 @@ static void assign(void *state, strata_pass *pass)
         self->doubtful[form] = pass->redecided * 1000 / p->n_local;
 }
 
-static void sync(void *state)
-{
-    (void)state; /* the labels are always current */
-}
-
-static void relabel(void *state, int64_t row, uint8_t label)
-{
-    gemm *self = state;
-    self->labels[row] = label;
-}
-
 const strata_variant_ops strata_variant_gemm = {.info = {.name = "gemm",
                                                          .exact = true,
                                                          .bytes_per_point = 1,
@@ -176,6 +165,4 @@ const strata_variant_ops strata_variant_gemm = {.info = {.name = "gemm",
                                                          .d_max = STRATA_D_MAX},
                                                 .create = create,
                                                 .assign = assign,
-                                                .sync = sync,
-                                                .relabel = relabel,
                                                 .destroy = destroy};

@@ -211,15 +211,10 @@ static void assign(void *state, strata_pass *pass)
         pass->moved = p->n_local;
 }
 
-static void sync(void *state)
-{
-    (void)state; /* the labels are always current */
-}
-
 static void relabel(void *state, int64_t row, uint8_t label)
 {
     hamerly *self = state;
-    self->labels[row] = label;
+    (void)label;
     self->safe[row] = -1;
 }
 
@@ -234,6 +229,5 @@ const strata_variant_ops strata_variant_hamerly = {
              .k_min = 64},
     .create = create,
     .assign = assign,
-    .sync = sync,
     .relabel = relabel,
     .destroy = destroy};

@@ -71,17 +71,6 @@ static void assign(void *state, strata_pass *pass)
     remember(self, open, pass->redecided);
 }
 
-static void sync(void *state)
-{
-    (void)state; /* the labels are always current */
-}
-
-static void relabel(void *state, int64_t row, uint8_t label)
-{
-    lloyd *self = state;
-    self->labels[row] = label;
-}
-
 const strata_variant_ops strata_variant_lloyd = {.info = {.name = "lloyd",
                                                           .exact = true,
                                                           .bytes_per_point = 1,
@@ -90,6 +79,4 @@ const strata_variant_ops strata_variant_lloyd = {.info = {.name = "lloyd",
                                                           .d_max = STRATA_D_MAX},
                                                  .create = create,
                                                  .assign = assign,
-                                                 .sync = sync,
-                                                 .relabel = relabel,
                                                  .destroy = destroy};

@@ -87,7 +87,7 @@ static void assign(void *state, strata_pass *pass)
     if (!pass->first)
         memcpy(self->before, self->inside, (size_t)view->n_local);
     self->inner->assign(self->state, pass);
-    self->inner->sync(self->state);
+    strata_variant_sync(self->inner, self->state);
     pass->moved = pass->first ? self->problem->n_local : count_moved(self);
     self->n_parted = 0;
 }
@@ -105,7 +105,6 @@ static void sync(void *state)
 static void relabel(void *state, int64_t row, uint8_t label)
 {
     merge *self = state;
-    self->labels[row] = label;
     self->parted[self->n_parted++] = (parted_row){.row = row, .label = label};
 }
 

@@ -313,18 +313,6 @@ static void assign(void *state, strata_pass *pass)
     strata_variant_lloyd.assign(self->whole, pass);
 }
 
-static void sync(void *state)
-{
-    minibatch *self = state;
-    strata_variant_lloyd.sync(self->whole);
-}
-
-static void relabel(void *state, int64_t row, uint8_t label)
-{
-    minibatch *self = state;
-    strata_variant_lloyd.relabel(self->whole, row, label);
-}
-
 const strata_variant_ops strata_variant_minibatch = {
     .info = {.name = "minibatch",
              .exact = false,
@@ -334,7 +322,5 @@ const strata_variant_ops strata_variant_minibatch = {
              .d_max = STRATA_D_MAX},
     .create = create,
     .assign = assign,
-    .sync = sync,
-    .relabel = relabel,
     .destroy = destroy,
     .walk = walk};

@@ -158,18 +158,25 @@ typedef struct strata_pass {
 
 /* One way to find the labels. Memory is taken in create; the passes cannot fail and do not
  * communicate. labels [stride] belongs to the caller and holds the labels in row order after
- * sync. */
+ * strata_variant_sync. */
 struct strata_run;
 typedef struct strata_variant_ops {
     strata_cluster_variant info;
     strata_status (*create)(const strata_problem *problem, int32_t k, uint8_t *labels,
                             void **state);
     void (*assign)(void *state, strata_pass *pass);
-    void (*sync)(void *state);                                /* brings labels up to date */
-    void (*relabel)(void *state, int64_t row, uint8_t label); /* after sync: one row moves */
+    void (*sync)(void *state); /* brings labels up to date; NULL = they always are */
+    /* After sync: the caller gave a row another label; NULL = nothing hangs on it. */
+    void (*relabel)(void *state, int64_t row, uint8_t label);
     void (*destroy)(void **state);
     strata_status (*walk)(struct strata_run *run); /* collective; NULL = Lloyd's in run.c */
 } strata_variant_ops;
+
+static inline void strata_variant_sync(const strata_variant_ops *ops, void *state)
+{
+    if (ops->sync)
+        ops->sync(state);
+}
 
 extern const strata_variant_ops strata_variant_lloyd, strata_variant_filter, strata_variant_hamerly,
     strata_variant_gemm, strata_variant_yinyang, strata_variant_elkan,

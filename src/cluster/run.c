@@ -73,7 +73,7 @@ static strata_status fill_empty(strata_run *run, int32_t empty, int64_t *given)
     bool was_empty[STRATA_K_MAX]; /* a cluster that gives its last point waits for the next turn */
     for (int32_t j = 0; j < run->k; j++)
         was_empty[j] = run->global[(int64_t)j * (p->d + 1) + p->d] == 0;
-    run->ops->sync(run->state);
+    strata_variant_sync(run->ops, run->state);
     STRATA_AGREE(p->ctx, strata_alloc(p->ctx, empty, sizeof *mine, &mine));
     int64_t count = find_far(run, empty, mine);
     STRATA_TRY(
@@ -88,7 +88,9 @@ static strata_status fill_empty(strata_run *run, int32_t empty, int64_t *given)
         move_sums(run->global, p->d, point, j);
         if (row >= 0 && row < p->n_local) {
             move_sums(run->sums, p->d, point, j);
-            run->ops->relabel(run->state, row, (uint8_t)j);
+            run->labels[row] = (uint8_t)j;
+            if (run->ops->relabel)
+                run->ops->relabel(run->state, row, (uint8_t)j);
         }
     }
     *given = taken;

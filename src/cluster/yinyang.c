@@ -18,6 +18,5 @@ const strata_variant_ops strata_variant_yinyang = {
              .k_min = 128},
     .create = create,
     .assign = strata_bounds_assign,
-    .sync = strata_bounds_sync,
     .relabel = strata_bounds_relabel,
     .destroy = strata_bounds_destroy};
