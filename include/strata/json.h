@@ -41,6 +41,7 @@ void strata_json_close(strata_context *ctx, strata_json *json);
  * none. */
 void strata_json_text(strata_context *ctx, strata_json *json, const char *key, const char *value);
 void strata_json_integer(strata_context *ctx, strata_json *json, const char *key, int64_t value);
+void strata_json_unsigned(strata_context *ctx, strata_json *json, const char *key, uint64_t value);
 void strata_json_real(strata_context *ctx, strata_json *json, const char *key, double value);
 void strata_json_boolean(strata_context *ctx, strata_json *json, const char *key, bool value);
 

@@ -85,6 +85,14 @@ void strata_json_integer(strata_context *ctx, strata_json *json, const char *key
     add(ctx, json, digits);
 }
 
+void strata_json_unsigned(strata_context *ctx, strata_json *json, const char *key, uint64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    begin_value(ctx, json, key);
+    add(ctx, json, digits);
+}
+
 void strata_json_real(strata_context *ctx, strata_json *json, const char *key, double value)
 {
     char digits[32];

@@ -62,10 +62,15 @@ static const strata_option options[] = {
 static strata_status add_number(strata_context *ctx, const char *what, int64_t value, int64_t limit,
                                 int32_t *list, int32_t room, int32_t *n)
 {
-    if (value < 1 || value > limit || *n >= room)
+    if (value < 1 || value > limit)
         return strata_context_fail(ctx, STRATA_ERR_USAGE, __FILE__, __LINE__,
-                                   "%s: from 1 to %lld, at most %d of them", what, (long long)limit,
-                                   (int)room);
+                                   "%s: expected a whole number from 1 to %lld%s, found %lld", what,
+                                   (long long)limit,
+                                   strcmp(what, "--ranks") == 0 ? " (the ranks started)" : "",
+                                   (long long)value);
+    if (*n >= room)
+        return strata_context_fail(ctx, STRATA_ERR_USAGE, __FILE__, __LINE__,
+                                   "%s: at most %d numbers", what, (int)room);
     list[(*n)++] = (int32_t)value;
     return STRATA_OK;
 }

@@ -254,7 +254,7 @@ strata_status bench_write_json(strata_context *ctx, const bench_plan *plan,
     strata_json_integer(ctx, &json, "cores", report->cores);
     strata_json_text(ctx, &json, "kernel", report->kernel);
     strata_json_text(ctx, &json, "data", source_of(plan));
-    strata_json_integer(ctx, &json, "seed", (int64_t)plan->seed);
+    strata_json_unsigned(ctx, &json, "seed", plan->seed);
     strata_json_integer(ctx, &json, "truth_clusters", plan->input ? 0 : plan->truth);
     strata_json_integer(ctx, &json, "repetitions", plan->repetitions);
     strata_json_integer(ctx, &json, "restarts", plan->sweep ? plan->restarts : 1);

@@ -129,8 +129,9 @@ def main():
           == [v["digest"] for v in two["cases"][0]["variants"]], "sweeps at 1 and 2 ranks")
 
     # JSON on the screen stands alone
-    done = bench("-n", 500, "-k", 3, "--variants", "auto", "--repetitions", 1, "--json", "-")
+    done = bench("-n", 500, "-k", 3, "--variants", "auto", "--repetitions", 1, "--json", "-", "--seed", 2**64 - 1)
     check(len(json.loads(done.stdout)["cases"][0]["variants"]) == 2, "JSON on the screen")
+    check(json.loads(done.stdout)["seed"] == 2**64 - 1, "the largest seed")
 
     # the job script, with mpirun in the place of srun
     source = os.environ["STRATA_SOURCE"]
@@ -154,6 +155,7 @@ def main():
     for wrong in (["--variants", "quick"], ["-k", "0"], ["-k", "5..2"], ["--ranks", "4"], ["--seedings", "luck"],
                   ["-k", "300"], ["--data", "none"], ["--features", "a", "-x"]):
         bench(*wrong, "-n", 100, ranks=2, expect=2)
+    check("from 1 to 2 (the ranks started), found 3" in bench("--ranks", "1..3", ranks=2, expect=2).stderr, "too many ranks")
     done = bench("--variants", "loyd", expect=2)
     check("auto, lloyd, filter" in done.stderr and "minibatch" in done.stderr, "the variants that there are")
     for name, text, code, reason in (("nan", "a,b\n1,2\nNaN,3\n", 5, 'nan.csv:3: column a: "NaN"'),
