@@ -2,7 +2,9 @@
  * row accounted for.
  *
  * Rows flow: read (byte range of this rank) -> parse -> check -> aggregate locally -> exchange
- * to the owner rank in bounded rounds -> aggregate again. All sums are integers, so neither the
+ * by token (hash.h) in bounded rounds -> aggregate again -> one row a user -> to the rank that
+ * owns the pseudonym. A pseudonym is made once for each user, where its first row was read: in
+ * keyed mode no raw id leaves the rank that read it. All sums are integers, so neither the
  * partition nor the arrival order can change a bit. The same log split into several files, or
  * packed, gives the same users.
  *
@@ -138,8 +140,9 @@ typedef struct strata_population {
  * amounts that add up to 2^63), STRATA_ERR_USAGE (a mapped column is missing from the header;
  * key file), STRATA_ERR_MEMORY, STRATA_ERR_IO. input.rejects_file is written before too many
  * rejected rows are refused. Memory a rank: 64 bytes a user, region and period owned (48 an
- * order with an order column; 96 a user more in plain mode), about 200 MiB for the rounds in
- * flight, then the result. Fault points: phase.ingest, those of io.h, alloc. */
+ * order with an order column) and 40 a user (96 in plain mode), 11 to 32 more each for finding
+ * them, about 200 MiB for the rounds in flight, then the result. Fault points: phase.ingest, those
+ * of io.h, alloc. */
 strata_status strata_ingest(strata_context *ctx, const strata_config *config,
                             strata_population *population) STRATA_MUST_USE;
 

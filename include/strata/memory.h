@@ -28,8 +28,8 @@ void strata_free(void *pointer_to_pointer);
 /* Largest resident set of this process so far, in bytes. Not collective. */
 int64_t strata_peak_memory(void);
 
-/* Gives freed memory back to the system where it can, so that the next allocation shows in the resident
- * set; for measurements. Not collective. */
+/* Gives freed memory back to the system where it can: before the next phase takes its own from elsewhere,
+ * and in measurements, so that the next allocation shows in the resident set. Not collective. */
 void strata_memory_trim(void);
 
 /* Narrows a count to the int of MPI and BLAS interfaces; STRATA_ERR_INTERNAL beyond INT_MAX, since a

@@ -110,6 +110,16 @@ static void set_key_id(strata_pseudonymiser *p)
     memcpy(p->key_id, digits, sizeof p->key_id - 1);
 }
 
+static void set_token_key(strata_key *key)
+{
+    static const char text[] = "strata token key";
+    uint8_t full[32]; /* another length than a pseudonym's, so no id can hash to this */
+    crypto_generichash(full, sizeof full, (const uint8_t *)text, sizeof text - 1, key->bytes,
+                       (size_t)key->length);
+    memcpy(key->token, full, sizeof key->token);
+    sodium_memzero(full, sizeof full);
+}
+
 strata_status strata_pseudonymiser_from_key(strata_context *ctx, strata_key **key,
                                             strata_pseudonymiser **out)
 {
@@ -121,6 +131,7 @@ strata_status strata_pseudonymiser_from_key(strata_context *ctx, strata_key **ke
     *key = NULL;
     if (p->key->length > 0) {
         set_key_id(p);
+        set_token_key(p->key);
         if (getrlimit(RLIMIT_CORE, &p->core) == 0) {
             struct rlimit none = {.rlim_cur = 0, .rlim_max = p->core.rlim_max};
             p->core_changed = setrlimit(RLIMIT_CORE, &none) == 0;
@@ -150,6 +161,17 @@ void strata_pseudonym(const strata_pseudonymiser *pseudonymiser, const char *id,
     const strata_key *key = pseudonymiser->key;
     crypto_generichash(out, 16, (const uint8_t *)id, (unsigned long long)length,
                        key->length ? key->bytes : NULL, (size_t)key->length);
+}
+
+void strata_token(const strata_pseudonymiser *pseudonymiser, const char *id, int64_t length,
+                  uint8_t out[16])
+{
+    const strata_key *key = pseudonymiser->key;
+    if (key->length == 0) {
+        strata_pseudonym(pseudonymiser, id, length, out);
+        return;
+    }
+    crypto_shorthash_siphashx24(out, (const uint8_t *)id, (unsigned long long)length, key->token);
 }
 
 const char *strata_pseudonymiser_key_id(const strata_pseudonymiser *pseudonymiser)

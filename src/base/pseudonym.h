@@ -8,13 +8,15 @@
 enum {
     STRATA_SECRET_MIN = 32, /* bytes of a key file */
     STRATA_SECRET_MAX = 4096,
-    STRATA_KEY_MAX = 64 /* bytes of a BLAKE2b key */
+    STRATA_KEY_MAX = 64,  /* bytes of a BLAKE2b key */
+    STRATA_TOKEN_KEY = 16 /* bytes of a SipHash key */
 };
 
 /* The BLAKE2b key as it travels between ranks; plain data, to be wiped. */
 typedef struct strata_key {
     int32_t length; /* 0 in plain mode */
     uint8_t bytes[STRATA_KEY_MAX];
+    uint8_t token[STRATA_TOKEN_KEY]; /* made from bytes when the pseudonymiser is */
 } strata_key;
 
 /* Room for one strata_key that is locked into memory where the system allows it. Freed by

@@ -1,4 +1,6 @@
-/* From owned records to one row a user. */
+/* From owned records to one row a user. A rank folds the users whose tokens it owns. In keyed mode
+ * each then moves to the rank that owns its pseudonym, in plain mode all are sorted by their
+ * ids. */
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -16,9 +18,8 @@ typedef struct period {
 
 /* What a user looks like once all its records are merged. */
 typedef struct folded {
-    uint8_t who[16];
+    strata_key key; /* who: the pseudonym; part: the region */
     period whole;
-    int32_t region;
     period fit, holdout; /* last: they do not travel without a hold-out period */
 } folded;
 
@@ -30,7 +31,9 @@ typedef struct region_visit {
 
 typedef struct folder {
     strata_job *job;
-    uint32_t *order;      /* [owned.n] */
+    uint32_t *order;      /* [owned.n] records by token; NULL: as they are */
+    uint32_t *user_order; /* [users.n] the same of the users */
+    int64_t at, at_user;  /* how far the fold has come */
     int32_t *code;        /* [shared.n] the final code of a region */
     region_visit *visits; /* of one user */
     int64_t n_visits, visits_capacity;
@@ -201,37 +204,57 @@ done:
     return rc;
 }
 
-/* Folds the records of the user at position at; *next is the position of the next user. */
-static strata_status fold_user(folder *f, int64_t at, int64_t *next, folded *user)
+static const strata_key *in_order(const strata_table *table, const uint32_t *order, int64_t at)
+{
+    return strata_table_record(table, order ? order[at] : at);
+}
+
+/* Records and users are in the same order, and there is no user without a record. */
+static strata_status put_in_order(folder *f)
+{
+    strata_status rc = STRATA_OK;
+    strata_job *job = f->job;
+    strata_table_close(&job->owned);
+    strata_table_close(&job->users);
+    if (job->owned.n == job->users.n) /* one record a user: both came in together */
+        goto done;
+    STRATA_TRY(strata_order_records(job->ctx, &job->owned, &f->order));
+    STRATA_TRY(strata_order_records(job->ctx, &job->users, &f->user_order));
+done:
+    return rc;
+}
+
+/* Folds the records of the next user; *entry is what the table of users has of it. */
+static strata_status fold_user(folder *f, folded *user, const strata_key **entry)
 {
     strata_status rc = STRATA_OK;
     enum { AHEAD = 12 };
     const strata_table *t = &f->job->owned;
-    const strata_key *first = strata_table_record(t, f->order[at]);
-    *user = (folded){.whole = no_period, .fit = no_period, .holdout = no_period, .region = -1};
-    memcpy(user->who, first->who, 16);
+    const strata_key *who = in_order(&f->job->users, f->user_order, f->at_user++);
+    if (memcmp(in_order(t, f->order, f->at)->who, who->who, 16) != 0)
+        STRATA_FAIL(f->job->ctx, STRATA_ERR_INTERNAL, "records of a user without a name");
+    *user = (folded){.whole = no_period, .fit = no_period, .holdout = no_period};
     f->n_visits = 0;
-    while (at < t->n) {
-        if (at + AHEAD < t->n)
-            __builtin_prefetch(strata_table_record(t, f->order[at + AHEAD]));
-        const strata_key *key = strata_table_record(t, f->order[at++]);
-        if (memcmp(key->who, user->who, 16) != 0) {
-            at--;
+    while (f->at < t->n) {
+        if (f->at + AHEAD < t->n)
+            __builtin_prefetch(in_order(t, f->order, f->at + AHEAD));
+        const strata_key *key = in_order(t, f->order, f->at);
+        if (memcmp(key->who, who->who, 16) != 0)
             break;
-        }
+        f->at++;
         if (!t->is_orders) {
             STRATA_TRY(fold_visits(f, (const void *)key, user));
             continue;
         }
-        const strata_key *twin = at < t->n ? strata_table_record(t, f->order[at]) : NULL;
+        const strata_key *twin = f->at < t->n ? in_order(t, f->order, f->at) : NULL;
         if (twin && (twin->part != (key->part | 1) || twin->part == key->part ||
                      memcmp(twin->who, key->who, 16) != 0))
             twin = NULL;
-        at += twin != NULL;
+        f->at += twin != NULL;
         STRATA_TRY(fold_order(f, (const void *)key, (const void *)twin, user));
     }
-    user->region = choose_region(f);
-    *next = at;
+    user->key.part = (uint64_t)choose_region(f);
+    *entry = who;
 done:
     return rc;
 }
@@ -280,9 +303,9 @@ static void put_period(strata_activity *a, int64_t row, const period *p)
 static void put_user(strata_population *p, int64_t row, const folded *user)
 {
     uint64_t top = 0;
-    memcpy(&top, user->who, 8);
+    memcpy(&top, user->key.who, 8);
     p->key64[row] = __builtin_bswap64(top);
-    p->region_code[row] = (int16_t)user->region;
+    p->region_code[row] = (int16_t)user->key.part;
     put_period(&p->whole, row, &user->whole);
     if (p->has_holdout) {
         put_period(&p->fit, row, &user->fit);
@@ -290,48 +313,156 @@ static void put_user(strata_population *p, int64_t row, const folded *user)
     }
 }
 
-static int64_t count_users(const folder *f)
+/* Without a hold-out period its part does not travel. */
+static int64_t folded_size(const strata_job *job)
 {
-    const strata_table *t = &f->job->owned;
-    int64_t users = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        const strata_key *key = strata_table_record(t, f->order[i]);
-        const strata_key *before = i > 0 ? strata_table_record(t, f->order[i - 1]) : NULL;
-        users += !before || memcmp(key->who, before->who, 16) != 0;
-    }
-    return users;
+    return job->config->window.holdout_days > 0 ? (int64_t)sizeof(folded)
+                                                : (int64_t)offsetof(folded, fit);
 }
 
-/* Keyed mode: the owner ranges are ranges of user_key, so rows are in their global order
- * already. */
+/* ---- keyed mode ------------------------------------------------------------------------------ */
+
+/* Users on their way to the ranks that own their pseudonyms. */
+typedef struct removal {
+    int64_t size;        /* of a row */
+    char *rows, *sorted; /* [slice_entries, size] */
+    int64_t *counts;     /* [ranks] */
+    int64_t *places;     /* [ranks] */
+} removal;
+
+static void removal_release(removal *m)
+{
+    strata_free(&m->rows);
+    strata_free(&m->sorted);
+    strata_free(&m->counts);
+    strata_free(&m->places);
+}
+
+static strata_status removal_init(const strata_job *job, removal *m)
+{
+    strata_status rc = STRATA_OK;
+    strata_context *ctx = job->ctx;
+    int64_t most =
+        job->users.n < job->tuning.slice_entries ? job->users.n : job->tuning.slice_entries;
+    *m = (removal){.size = folded_size(job)};
+    STRATA_TRY(strata_alloc(ctx, most, m->size, &m->rows));
+    STRATA_TRY(strata_alloc(ctx, most, m->size, &m->sorted));
+    STRATA_TRY(strata_alloc(ctx, ctx->size, sizeof *m->counts, &m->counts));
+    STRATA_TRY(strata_alloc(ctx, ctx->size, sizeof *m->places, &m->places));
+done:
+    return rc;
+}
+
+/* Folds the next slice_entries users; those with a purchase are sorted by the owner of the
+ * pseudonym. */
+static strata_status fold_slice(folder *f, removal *m)
+{
+    strata_status rc = STRATA_OK;
+    const strata_context *ctx = f->job->ctx;
+    int64_t n = 0, left = f->job->users.n - f->at_user;
+    memset(m->counts, 0, (size_t)ctx->size * sizeof *m->counts);
+    for (int64_t i = 0; i < left && i < f->job->tuning.slice_entries; i++) {
+        folded user;
+        const strata_key *entry = NULL;
+        STRATA_TRY(fold_user(f, &user, &entry));
+        if (user.whole.orders == 0)
+            continue;
+        memcpy(user.key.who, ((const strata_alias *)entry)->pseudonym, 16);
+        memcpy(m->rows + n++ * m->size, &user, (size_t)m->size);
+        m->counts[strata_owner_of(ctx, user.key.who)]++;
+    }
+    for (int64_t r = 0, at = 0; r < ctx->size; at += m->counts[r++])
+        m->places[r] = at;
+    for (int64_t i = 0; i < n; i++) {
+        const char *row = m->rows + i * m->size;
+        int owner = strata_owner_of(ctx, (const uint8_t *)row);
+        memcpy(m->sorted + m->places[owner]++ * m->size, row, (size_t)m->size);
+    }
+done:
+    return rc;
+}
+
+/* All users with a purchase, each on the rank that owns its pseudonym, in no order. */
+static strata_status move_users(folder *f, strata_table *mine)
+{
+    strata_status rc = STRATA_OK;
+    strata_context *ctx = f->job->ctx;
+    removal m = {0};
+    char *received = NULL;
+    int64_t n = 0, size = f->job->tuning.slice_entries,
+            slices = (f->job->users.n + size - 1) / size;
+    STRATA_TRY(strata_par_allreduce_i64(ctx, &slices, 1, STRATA_MAX));
+    STRATA_AGREE(ctx, removal_init(f->job, &m));
+    if (!f->order && mine->record_size == f->job->owned.record_size)
+        mine->donor = &f->job->owned;
+    for (int64_t s = 0; s < slices; s++) {
+        STRATA_AGREE(ctx, fold_slice(f, &m));
+        if (mine->donor) /* pages whose users have left make room for those that come */
+            mine->spare = f->at >> STRATA_TABLE_PAGE_BITS;
+        STRATA_TRY(strata_par_exchange(ctx, m.sorted, m.counts, m.size, &received, &n, NULL));
+        STRATA_AGREE(ctx, strata_table_append(mine, received, n));
+        strata_free(&received);
+    }
+done:
+    strata_free(&received);
+    removal_release(&m);
+    return rc;
+}
+
+/* The owned ranges of pseudonyms are ranges of user_key: once each rank has its rows in order, all
+ * have. */
+static strata_status put_users(folder *f, const strata_table *mine, strata_population *p)
+{
+    strata_status rc = STRATA_OK;
+    enum { AHEAD = 12 };
+    uint32_t *order = NULL;
+    p->key_width = 32;
+    STRATA_TRY(strata_order_records(f->job->ctx, mine, &order));
+    STRATA_TRY(population_alloc(f->job->ctx, mine->n, p));
+    for (int64_t i = 0; i < mine->n; i++) {
+        folded user = {.fit = no_period, .holdout = no_period};
+        if (i + AHEAD < mine->n)
+            __builtin_prefetch(in_order(mine, order, i + AHEAD));
+        memcpy(&user, in_order(mine, order, i), (size_t)mine->record_size);
+        strata_hex(user.key.who, p->user_key + 32 * i);
+        put_user(p, i, &user);
+    }
+done:
+    strata_free(&order);
+    return rc;
+}
+
+static void release_records(folder *f)
+{
+    strata_free(&f->order);
+    strata_free(&f->user_order);
+    strata_table_release(&f->job->owned);
+    strata_table_release(&f->job->users);
+}
+
 static strata_status fold_keyed(folder *f, strata_population *p, int64_t *n_local)
 {
     strata_status rc = STRATA_OK;
-    int64_t n = 0, n_records = f->job->owned.n;
-    p->key_width = 32;
-    STRATA_TRY(population_alloc(f->job->ctx, count_users(f), p));
-    for (int64_t at = 0; at < n_records;) {
-        folded user;
-        STRATA_TRY(fold_user(f, at, &at, &user));
-        if (user.whole.orders == 0)
-            continue;
-        strata_hex(user.who, p->user_key + 32 * n);
-        put_user(p, n++, &user);
-    }
-    *n_local = n;
+    strata_table mine = {.ctx = f->job->ctx, .record_size = folded_size(f->job)};
+    STRATA_TRY(move_users(f, &mine));
+    release_records(f); /* the result needs the memory */
+    strata_memory_trim();
+    STRATA_AGREE(f->job->ctx, put_users(f, &mine, p));
+    *n_local = mine.n;
 done:
+    strata_table_release(&mine);
     return rc;
 }
 
 /* ---- plain mode ------------------------------------------------------------------------------ */
 
-static strata_status find_identities(strata_job *job, uint32_t **order, int64_t *width)
+/* The bytes of the longest id. */
+static strata_status widest(strata_job *job, int64_t *width)
 {
     strata_status rc = STRATA_OK;
     int64_t longest = 1;
-    STRATA_AGREE(job->ctx, strata_order_records(job->ctx, &job->identities, order));
-    for (int64_t i = 0; i < job->identities.n; i++) {
-        const strata_identity *identity = strata_table_record(&job->identities, i);
+    for (int64_t i = 0; i < job->users.n; i++) {
+        const strata_identity *identity = strata_table_record(&job->users, i);
         longest = longest > identity->length ? longest : identity->length;
     }
     STRATA_TRY(strata_par_allreduce_i64(job->ctx, &longest, 1, STRATA_MAX));
@@ -340,30 +471,20 @@ done:
     return rc;
 }
 
-static int64_t folded_size(const strata_job *job)
-{
-    return job->config->window.holdout_days > 0 ? (int64_t)sizeof(folded)
-                                                : (int64_t)offsetof(folded, fit);
-}
-
-/* Rows [key_width id, zero-padded][folded_size] of users with a purchase. Records and identities
- * are both in the order of pseudonyms and name the same users, so they advance together. */
-static strata_status fold_rows(folder *f, const uint32_t *identities, int64_t width, char **rows,
-                               int64_t *n)
+/* Rows [key_width id, zero-padded][folded_size] of users with a purchase. */
+static strata_status fold_rows(folder *f, int64_t width, char **rows, int64_t *n)
 {
     strata_status rc = STRATA_OK;
-    int64_t size = folded_size(f->job), row_size = width + size, count = 0, at_identity = 0;
-    STRATA_TRY(strata_alloc(f->job->ctx, f->job->identities.n, row_size, rows));
-    for (int64_t at = 0; at < f->job->owned.n; at_identity++) {
+    int64_t size = folded_size(f->job), row_size = width + size, count = 0;
+    STRATA_TRY(strata_alloc(f->job->ctx, f->job->users.n, row_size, rows));
+    while (f->at_user < f->job->users.n) {
         folded user;
-        STRATA_TRY(fold_user(f, at, &at, &user));
-        const strata_identity *identity =
-            strata_table_record(&f->job->identities, identities[at_identity]);
-        if (memcmp(identity->key.who, user.who, 16) != 0)
-            STRATA_FAIL(f->job->ctx, STRATA_ERR_INTERNAL, "a user without an id");
+        const strata_key *entry = NULL;
+        STRATA_TRY(fold_user(f, &user, &entry));
         if (user.whole.orders == 0)
             continue;
-        memcpy(*rows + count * row_size, identity->id, (size_t)width);
+        memcpy(user.key.who, entry->who, 16); /* here the token is the pseudonym */
+        memcpy(*rows + count * row_size, ((const strata_identity *)entry)->id, (size_t)width);
         memcpy(*rows + count++ * row_size + width, &user, (size_t)size);
     }
     *n = count;
@@ -376,17 +497,13 @@ static strata_status fold_plain(folder *f, strata_population *p, int64_t *n_loca
 {
     strata_status rc = STRATA_OK;
     strata_context *ctx = f->job->ctx;
-    uint32_t *identities = NULL;
     char *rows = NULL, *sorted = NULL;
     int64_t width = 0, n = 0;
     strata_partition partition = {0};
-    STRATA_TRY(find_identities(f->job, &identities, &width));
-    STRATA_AGREE(ctx, fold_rows(f, identities, width, &rows, &n));
+    STRATA_TRY(widest(f->job, &width));
+    STRATA_AGREE(ctx, fold_rows(f, width, &rows, &n));
     int64_t size = folded_size(f->job), row_size = width + size;
-    strata_free(&identities); /* the sort needs the memory */
-    strata_free(&f->order);
-    strata_table_release(&f->job->owned);
-    strata_table_release(&f->job->identities);
+    release_records(f); /* the sort needs the memory */
     STRATA_TRY(strata_par_sort_records(ctx, rows, n, row_size, width, &sorted, &partition));
     strata_free(&rows);
     n = strata_partition_local(&partition, ctx->rank);
@@ -403,7 +520,6 @@ done:
     strata_partition_release(&partition);
     strata_free(&sorted);
     strata_free(&rows);
-    strata_free(&identities);
     return rc;
 }
 
@@ -412,20 +528,18 @@ strata_status strata_fold(strata_job *job, strata_population *population)
     strata_status rc = STRATA_OK, local = STRATA_OK;
     folder f = {.job = job};
     int64_t n_local = 0;
-    local = strata_order_records(job->ctx, &job->owned, &f.order);
+    local = put_in_order(&f);
     if (local == STRATA_OK)
         local = number_regions(&f, &population->regions);
     STRATA_AGREE(job->ctx, local);
     if (strata_job_is_plain(job))
         STRATA_TRY(fold_plain(&f, population, &n_local));
     else
-        STRATA_AGREE(job->ctx, fold_keyed(&f, population, &n_local));
+        STRATA_TRY(fold_keyed(&f, population, &n_local));
     STRATA_TRY(strata_partition_gather(job->ctx, n_local, &population->partition));
 done:
-    strata_free(&f.order);
     strata_free(&f.code);
     strata_free(&f.visits);
-    strata_table_release(&job->owned);
-    strata_table_release(&job->identities);
+    release_records(&f);
     return rc;
 }

@@ -15,7 +15,7 @@ const strata_ingest_tuning strata_ingest_default_tuning = {
     .block_bytes = STRATA_INGEST_BLOCK,
     .row_limit = STRATA_INGEST_ROW_LIMIT,
     .table_entries = INT64_C(1) << 20,
-    .slice_entries = INT64_C(1) << 18,
+    .slice_entries = INT64_C(1) << 16, /* what is on its way stays in the caches */
     .rejects_in_memory = INT64_C(1) << 20,
 };
 
@@ -53,7 +53,7 @@ static void job_release(strata_job *job)
     strata_regions_release(&job->regions);
     strata_table_release(&job->local);
     strata_table_release(&job->owned);
-    strata_table_release(&job->identities);
+    strata_table_release(&job->users);
     strata_key_set_release(&job->seen);
 }
 
@@ -229,7 +229,11 @@ done:
 strata_status strata_ingest(strata_context *ctx, const strata_config *config,
                             strata_population *population)
 {
-    return strata_ingest_tuned(ctx, config, &strata_ingest_default_tuning, population);
+    strata_ingest_tuning tuning = strata_ingest_default_tuning;
+    while (tuning.slice_entries < INT64_C(1) << 18 &&
+           tuning.slice_entries < INT64_C(4096) * ctx->size)
+        tuning.slice_entries *= 2; /* many ranks: messages of a size worth sending */
+    return strata_ingest_tuned(ctx, config, &tuning, population);
 }
 
 static void activity_release(strata_activity *a)

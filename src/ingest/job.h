@@ -5,6 +5,8 @@
 #ifndef STRATA_INGEST_JOB_H
 #define STRATA_INGEST_JOB_H
 
+#include <string.h>
+
 #include "ingest/reader.h"
 #include "strata/hash.h"
 #include "strata/partition.h"
@@ -44,7 +46,7 @@ void strata_regions_release(strata_regions *regions);
 
 /* What a row, or many merged ones, say. who is the user: the raw id while on the rank that read
  * it (its length in the first byte if at most 15, else a reference into the table's arena), the
- * pseudonym from the exchange on. part tells the records of one user apart.
+ * token (hash.h) from the exchange on. part tells the records of one user apart.
  *
  * Without an order column every row with a positive amount is an order:
  *   part = region << 1 | period
@@ -81,7 +83,9 @@ typedef struct strata_row_tail {
 typedef struct strata_table {
     strata_context *ctx;
     int64_t record_size, n, limit; /* limit: most records; 0 = grows */
-    bool is_orders, keeps_rows;    /* keeps_rows: no merging (duplicates are told apart later) */
+    bool is_orders;
+    bool is_set;     /* records of one key are the same: the first one stays */
+    bool keeps_rows; /* no merging: duplicates are told apart later */
     char **pages;
     int64_t n_pages, pages_capacity;
     uint64_t *slots; /* [2^bits] tag << 32 | index + 1 */
@@ -89,7 +93,9 @@ typedef struct strata_table {
     char *arena; /* long ids */
     int64_t arena_used, arena_capacity;
     strata_row_tail *tails;    /* [limit] with keeps_rows */
-    const strata_names *names; /* of the region numbers in the records, for ties */
+    const strata_names *names;  /* of the region numbers in the records, for ties */
+    struct strata_table *donor; /* takes pages over from this table of the same record size: */
+    int64_t donated, spare;     /* pages taken; pages that may be taken */
 } strata_table;
 
 /* Large enough that pages are huge pages, without which most of the time goes into address
@@ -105,7 +111,10 @@ static inline void *strata_table_record(const strata_table *table, int64_t index
 strata_status strata_table_init(strata_context *ctx, bool is_orders, int64_t limit,
                                 strata_table *table) STRATA_MUST_USE;
 void strata_table_release(strata_table *table);
-void strata_table_clear(strata_table *table); /* keeps the memory */
+/* Keeps the memory, but for the long ids, which are wiped. */
+void strata_table_clear(strata_table *table);
+/* Frees the index: nothing more will be added or merged. */
+void strata_table_close(strata_table *table);
 
 /* A candidate for a table of raw ids: the record to be merged, with the id beside it. */
 typedef struct strata_candidate {
@@ -126,9 +135,14 @@ void strata_candidate_seal(strata_candidate *candidate);
 strata_status strata_table_add(strata_table *table, const strata_candidate *candidates,
                                int32_t n) STRATA_MUST_USE;
 
-/* Merges records [n] whose who is a pseudonym. */
-strata_status strata_table_merge(strata_table *table, const char *records,
-                                 int64_t n) STRATA_MUST_USE;
+/* Merges records [n] whose who is a token. The table gets new records for those at the places
+ * fresh [*n_fresh] (room for n), in this order. */
+strata_status strata_table_merge(strata_table *table, const char *records, int64_t n,
+                                 int64_t *fresh, int64_t *n_fresh) STRATA_MUST_USE;
+
+/* Adds records [n] as they are. */
+strata_status strata_table_append(strata_table *table, const char *records,
+                                  int64_t n) STRATA_MUST_USE;
 
 /* The raw id of a record of a table of raw ids. */
 strata_field strata_table_id(const strata_table *table, const uint8_t *who);
@@ -224,11 +238,17 @@ typedef struct strata_job {
     strata_rejects rejects;
     strata_regions regions;
     strata_table local, owned;
-    strata_table identities; /* plain mode: ids by pseudonym; record is strata_identity */
+    strata_table users; /* who those of owned are: strata_alias, in plain mode strata_identity */
     strata_key_set seen;     /* duplicates */
 } strata_job;
 
-/* Plain mode: the id behind a pseudonym. */
+/* Keyed mode: the pseudonym of the user behind a token. */
+typedef struct strata_alias {
+    strata_key key; /* part 0 */
+    uint8_t pseudonym[16];
+} strata_alias;
+
+/* Plain mode: the id behind a token, which is the pseudonym. */
 typedef struct strata_identity {
     strata_key key; /* part 0 */
     char id[64];    /* zero-padded */
@@ -238,6 +258,13 @@ typedef struct strata_identity {
 static inline bool strata_job_has_orders(const strata_job *job)
 {
     return job->config->input.columns[STRATA_ROLE_ORDER] != NULL;
+}
+
+/* Whether all records of a user merge into one. */
+static inline bool strata_job_has_one_part(const strata_job *job)
+{
+    return !job->config->input.columns[STRATA_ROLE_ORDER] &&
+           !job->config->input.columns[STRATA_ROLE_REGION] && job->config->window.holdout_days == 0;
 }
 
 static inline bool strata_job_has_region(const strata_job *job)
@@ -279,8 +306,18 @@ void strata_tally_accept(strata_job *job, int64_t amount, bool clipped);
 /* Collective. Runs passes over the segments until one is proven. */
 strata_status strata_pass_run(strata_job *job, bool aggregates) STRATA_MUST_USE;
 
-/* Collective. Sends the records of job->local to their owners, who merge them. */
+/* Collective. Sends the records of job->local to the ranks that own their tokens, who merge them
+ * and learn who the users are. */
 strata_status strata_shuffle(strata_job *job) STRATA_MUST_USE;
+
+/* Ranks own equal ranges of 16-byte keys, so their order is the order of the keys. */
+static inline int strata_owner_of(const strata_context *ctx, const uint8_t who[16])
+{
+    uint64_t top = 0;
+    memcpy(&top, who, 8);
+    top = __builtin_bswap64(top); /* keys compare as bytes */
+    return (int)((unsigned __int128)top * (unsigned)ctx->size >> 64);
+}
 
 /* Not collective. */
 void strata_rejects_init(strata_rejects *rejects, bool keep);
@@ -312,8 +349,9 @@ strata_status strata_finish_flagged(strata_job *job, int64_t *flagged) STRATA_MU
 strata_status strata_finish_inputs(strata_job *job, strata_input_file **inputs, int32_t *n)
     STRATA_MUST_USE;
 
-/* Collective. Turns the owned records into the population's users. Fills everything but accounting,
- * inputs and currency. Consumes job->owned. */
+/* Collective. Turns the owned records into the population's users, each on the rank that owns its
+ * pseudonym (plain mode: in the order of ids). Fills everything but accounting, inputs and
+ * currency. Consumes job->owned and users. */
 strata_status strata_fold(strata_job *job, strata_population *population) STRATA_MUST_USE;
 
 /* Not collective. The six arrays [n] of a period. */

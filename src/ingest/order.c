@@ -1,4 +1,4 @@
-/* The order of the owned records by (who, part). Pseudonyms are uniform in the rank's range, so
+/* The order of records by (who, part). Tokens and pseudonyms are uniform in the rank's range, so
  * one pass that scatters (first 8 bytes, index) into small buckets leaves little to sort; only a
  * user with very many orders makes a large bucket. */
 #include <stdlib.h>

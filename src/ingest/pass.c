@@ -84,7 +84,7 @@ static void release_collected(strata_job *job)
     strata_regions_release(&job->regions);
     strata_table_release(&job->local);
     strata_table_release(&job->owned);
-    strata_table_release(&job->identities);
+    strata_table_release(&job->users);
     strata_key_set_release(&job->seen);
 }
 
@@ -106,8 +106,10 @@ static strata_status reset(strata_job *job)
         goto done;
     STRATA_TRY(strata_table_init(job->ctx, orders, local_limit(job), &job->local));
     STRATA_TRY(strata_table_init(job->ctx, orders, 0, &job->owned));
-    STRATA_TRY(strata_table_init(job->ctx, false, 0, &job->identities));
-    job->identities.record_size = (int64_t)sizeof(strata_identity);
+    STRATA_TRY(strata_table_init(job->ctx, false, 0, &job->users));
+    job->users.is_set = true;
+    job->users.record_size = strata_job_is_plain(job) ? (int64_t)sizeof(strata_identity)
+                                                      : (int64_t)sizeof(strata_alias);
     job->local.names = &job->regions.local;
     job->owned.names = &job->regions.shared;
     if (!strata_job_drops_duplicates(job))

@@ -109,8 +109,16 @@ void strata_table_release(strata_table *table)
 void strata_table_clear(strata_table *table)
 {
     memset(table->slots, 0, sizeof *table->slots << table->bits);
+    if (table->arena)
+        explicit_bzero(table->arena, (size_t)table->arena_used);
     table->n = 0;
     table->arena_used = 0;
+}
+
+void strata_table_close(strata_table *table)
+{
+    strata_free(&table->slots);
+    table->bits = 0;
 }
 
 static inline void place_in_slots(strata_table *t, uint64_t hash, int64_t index)
@@ -121,7 +129,7 @@ static inline void place_in_slots(strata_table *t, uint64_t hash, int64_t index)
     t->slots[slot] = (hash >> 32) << 32 | (uint64_t)(index + 1);
 }
 
-/* Doubles the index of a growing table of pseudonyms. */
+/* Doubles the index of a growing table of tokens. */
 static strata_status grow(strata_table *t)
 {
     uint64_t *slots = NULL;
@@ -149,6 +157,11 @@ static strata_status make_room(strata_table *t)
                     "more than 4 billion users or orders on rank %d; use more ranks", t->ctx->rank);
     STRATA_TRY(
         strata_reserve(t->ctx, &t->pages, &t->pages_capacity, t->n_pages + 1, sizeof *t->pages));
+    if (t->donated < t->spare) {
+        t->pages[t->n_pages++] = t->donor->pages[t->donated];
+        t->donor->pages[t->donated++] = NULL;
+        return STRATA_OK;
+    }
     int64_t page = INT64_C(1) << STRATA_TABLE_PAGE_BITS;
     page = t->limit > 0 && t->limit < page ? t->limit : page;
     STRATA_TRY(strata_alloc(t->ctx, page, t->record_size, &t->pages[t->n_pages]));
@@ -290,7 +303,7 @@ static strata_status merge_one(strata_table *t, const strata_key *from, uint64_t
             continue;
         strata_key *record = strata_table_record(t, (int64_t)(uint32_t)t->slots[slot] - 1);
         if (record->part == from->part && memcmp(record->who, from->who, 16) == 0) {
-            if (t->record_size != (int64_t)sizeof(strata_identity))
+            if (!t->is_set)
                 merge_record(t, record, from);
             return STRATA_OK;
         }
@@ -304,10 +317,12 @@ static strata_status merge_one(strata_table *t, const strata_key *from, uint64_t
     return STRATA_OK;
 }
 
-strata_status strata_table_merge(strata_table *t, const char *records, int64_t n)
+strata_status strata_table_merge(strata_table *t, const char *records, int64_t n, int64_t *fresh,
+                                 int64_t *n_fresh)
 {
     enum { AHEAD = 256 };
     uint64_t hash[AHEAD];
+    *n_fresh = 0;
     for (int64_t at = 0; at < n; at += AHEAD) {
         int64_t count = n - at < AHEAD ? n - at : AHEAD;
         while (4 * (t->n + count) > 3 * (INT64_C(1) << t->bits)) {
@@ -326,11 +341,30 @@ strata_status strata_table_merge(strata_table *t, const char *records, int64_t n
                 __builtin_prefetch(slot_of(t, hash[i + FAR]));
             if (i + NEAR < count)
                 __builtin_prefetch(likely_record(t, hash[i + NEAR]));
+            int64_t before = t->n;
             strata_status rc =
                 merge_one(t, (const void *)(records + (at + i) * t->record_size), hash[i]);
             if (rc != STRATA_OK)
                 return rc;
+            if (t->n > before)
+                fresh[(*n_fresh)++] = at + i;
         }
+    }
+    return STRATA_OK;
+}
+
+strata_status strata_table_append(strata_table *t, const char *records, int64_t n)
+{
+    enum { PAGE = 1 << STRATA_TABLE_PAGE_BITS };
+    for (int64_t at = 0, count = 0; at < n; at += count) {
+        strata_status rc = make_room(t);
+        if (rc != STRATA_OK)
+            return rc;
+        int64_t left = PAGE - (t->n & (PAGE - 1));
+        count = n - at < left ? n - at : left;
+        memcpy(strata_table_record(t, t->n), records + at * t->record_size,
+               (size_t)(count * t->record_size));
+        t->n += count;
     }
     return STRATA_OK;
 }

@@ -6,10 +6,11 @@ rank boundaries, rounds of the shuffle, spilled rejects.
 
 usage: test_fuzz.py DUMP_PROGRAM MPIEXEC [cases] [seed]
 """
-import csv, gzip, io, os, random, re, shutil, subprocess, sys
+import csv, gzip, hashlib, io, os, random, re, shutil, subprocess, sys
 from datetime import date, timedelta
 
 EPOCH = date(1970, 1, 1)
+KEY = b"a key for tests of 32 bytes or more"
 NO_DAY = -2**31
 REASONS = ["columns", "quote", "encoding", "too_long", "user", "time", "amount", "order", "refund"]
 DROPS = ["order_prefix", "refund", "outlier"]
@@ -265,15 +266,15 @@ def judge(c, readable, count, rejected, dropped, rejects, out):
     for row in taken:
         users.setdefault(row["user"], []).append(row)
     lines = []
-    for user in sorted(users):
+    for user in sorted(users, key=lambda u: shown(c, u)):
         whole, chosen = activity(users[user], c)
         if whole[2] == 0:
             continue
-        text = "%s|%d|%s" % (user.decode(), regions.index(chosen) if chosen is not None else -1, show(whole))
+        text = "%s|%d|%s" % (shown(c, user), regions.index(chosen) if chosen is not None else -1, show(whole))
         if c["holdout"]:
             text += "|" + show(activity([r for r in users[user] if r["day"] < hold], c)[0])
             text += "|" + show(activity([r for r in users[user] if r["day"] >= hold], c)[0])
-        lines.append(text)
+        lines.append("%s|%s" % (text, pseudonym(c, user)[:16]))
     if not lines:
         raise Refused
     out.append("rows " + " ".join("%s=%d" % x for x in list(count.items()) + list(rejected.items())
@@ -281,6 +282,15 @@ def judge(c, readable, count, rejected, dropped, rejects, out):
     out.append("window %d %d %d %d" % (first, last, hold, c["holdout"] > 0))
     out += ["region %d %s" % (i, r.decode()) for i, r in enumerate(regions)]
     out += lines
+
+
+def pseudonym(c, user):
+    return hashlib.blake2b(user, key=b"" if c["plain"] else KEY, digest_size=16).hexdigest()
+
+
+def shown(c, user):
+    """The name of a user in the result; users are sorted by it. (Sorting text sorts its UTF-8.)"""
+    return user.decode() if c["plain"] else pseudonym(c, user)
 
 
 def clip(inside, amount):
@@ -437,7 +447,7 @@ def make_case(rng, folder, number):
              refunds=rng.choice(["net", "net", "drop", "reject"]), duplicates=rng.choice(["keep", "keep", "drop"]),
              outliers=rng.choice(["none", "flag", "clip", "drop"]), threshold=rng.choice([1, 3, 6]),
              prefix=None, start=None, as_of=None, holdout=rng.choice([0, 0, 1, 20]))
-    c["plain"] = True  # the oracle sorts users by id
+    c["plain"] = number % 2 == 0
     columns = {"user": "id", "time": "when"}
     columns.update(rng.choice([{"amount": "sum"}, {"quantity": "qty", "price": "price"}]))
     if rng.random() < 0.5:
@@ -470,6 +480,13 @@ def make_case(rng, folder, number):
     return c
 
 
+def key_file(stem):
+    path = os.path.join(os.path.dirname(stem), "key")
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as f:
+        f.write(KEY + b"\n")
+    return path
+
+
 def write_config(c, stem):
     def day(n):
         return (EPOCH + timedelta(n)).isoformat()
@@ -481,7 +498,7 @@ def write_config(c, stem):
             "  delimiter: %s" % {b",": "','", b";": "';'", b"\t": '"\\t"', b"|": "'|'", b" ": "' '"}[c["delimiter"]],
             "  header: %s" % c["header"], "  max_rejected_share: 1", "  rejects_file: '%s'" % c["rejects"],
             "  columns: {%s}" % ", ".join("%s: %s" % x for x in roles.items()),
-            "money: {decimals: %d}" % c["decimals"], "privacy: {mode: plain}",
+            "money: {decimals: %d}" % c["decimals"], "privacy: " + ("{mode: plain}" if c["plain"] else "{mode: keyed, key_file: '%s'}" % key_file(stem)),
             "window: {start: %s, as_of: %s, holdout_days: %d}" % (
                 day(c["start"]) if c["start"] is not None else "null",
                 day(c["as_of"]) if c["as_of"] is not None else "null", c["holdout"]),
@@ -505,7 +522,7 @@ def read_dump(path):
     for line in lines[2:]:
         word, _, rest = line.partition(" ")
         if word == "user":
-            got["body"].append(rest.rpartition("|")[0])
+            got["body"].append(rest)
         elif word in ("rows", "window", "region"):
             got["body"].append(line)
         elif word == "input":

@@ -5,7 +5,7 @@ usage: test_seams.py DUMP_PROGRAM MPIEXEC
 """
 import gzip, hashlib, os, shutil, sys
 
-from test_fuzz import oracle, read_dump, check, run, write_config, Refused
+from test_fuzz import KEY, oracle, read_dump, check, run, write_config, Refused
 
 BASE = dict(delimiter=b",", header="true", limit=4000, decimals=2, plain=True, refunds="net", duplicates="keep",
             outliers="none", threshold=6, prefix=None, start=None, as_of=None, holdout=0,
@@ -60,19 +60,27 @@ def repacked(folder):
             case(folder, "mixed", [parts[0], (parts[1],), (parts[2],), parts[3]], **flags)]
 
 
+def many(folder):
+    """More users than a page of records holds: (case, the lines of the users). Every third buys again."""
+    n = 300000
+    rows = [row(b"m%d" % i, b"t", 1 + i % 27, b"%d" % (1 + i % 99)) for i in range(n)]
+    rows += [row(b"m%d" % i, b"t", 28, b"100") for i in range(0, n, 3)]
+    c = case(folder, "many", [HEAD + b"".join(rows)], tuning=(0, 0, 0, 0, 0), plain=False)
+    base, lines = 19723, []  # 2024-01-01
+    for i in range(n):
+        first, amount, again = base + i % 27, 100 * (1 + i % 99), i % 3 == 0
+        digits = hashlib.blake2b(b"m%d" % i, digest_size=16, key=KEY).hexdigest()
+        total = amount + 10000 * again
+        lines.append("%s|-1|%d %d %d %d %d %d|%s" % (digits, first, base + 27 if again else first, 1 + again, total,
+                                                     total, 10000 if again else amount, digits[:16]))
+    return c, sorted(lines)
+
+
 def keyed(folder):
     """User keys are the BLAKE2b of the id under the key, and rows are sorted by them."""
     users = [b"user-%d" % i for i in range(50)] + [b"a-much-longer-identifier-%d" % i for i in range(50)]
-    c = case(folder, "keyed", [HEAD + b"".join(row(u, b"t", 3, b"5") for u in users)])
-    key = b"0123456789abcdef0123456789abcdef"
-    path = os.path.join(folder, "key")
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
-        f.write(key + b"\n")
-    with open(c["config"]) as f:
-        text = f.read()
-    with open(c["config"], "w") as f:
-        f.write(text.replace("mode: plain", "mode: keyed, key_file: '%s'" % path))
-    c["keys"] = sorted(hashlib.blake2b(u, digest_size=16, key=key).hexdigest() for u in users)
+    c = case(folder, "keyed", [HEAD + b"".join(row(u, b"t", 3, b"5") for u in users)], plain=False)
+    c["keys"] = sorted(hashlib.blake2b(u, digest_size=16, key=KEY).hexdigest() for u in users)
     return c
 
 
@@ -85,6 +93,13 @@ def main():
     cases = shifted(folder) + swallowing(folder) + same
     secret = keyed(folder)
     failures = 0
+    crowd, expected = many(folder)
+    for ranks in (1, 2):
+        run(program, mpiexec, ranks, [crowd], folder)
+        got = read_dump("%s.%d" % (crowd["config"], ranks))
+        if [b for b in got["body"] if not b.startswith(("rows", "window"))] != expected:
+            print("at %d ranks: many users differ: %s" % (ranks, got["message"]))
+            failures += 1
     for ranks in range(1, 8):
         run(program, mpiexec, ranks, cases + [secret], folder)
         dumps = [read_dump("%s.%d" % (c["config"], ranks)) for c in cases]
@@ -102,7 +117,7 @@ def main():
         if [b.split("|")[0] for b in got["body"] if not b.startswith(("rows", "window"))] != secret["keys"]:
             print("at %d ranks: keys differ: %s" % (ranks, got["message"]))
             failures += 1
-    print("%d cases, %d wrong" % (len(cases) + 1, failures))
+    print("%d cases, %d wrong" % (len(cases) + 2, failures))
     sys.exit(failures > 0)
 
 

@@ -52,7 +52,18 @@ static void check(const strata_pseudonymiser *p, const char *id, size_t n, const
     assert_string_equal(digits, expected);
 }
 
-/* Expectations from Python: hashlib.blake2b(id, key=key, digest_size=16). */
+static void check_token(const strata_pseudonymiser *p, const char *id, size_t n, const char *expected)
+{
+    uint8_t bytes[16];
+    char digits[33] = "";
+    strata_token(p, id, (int64_t)n, bytes);
+    strata_hex(bytes, digits);
+    assert_string_equal(digits, expected);
+}
+
+/* Expectations from Python: hashlib.blake2b(id, key=key, digest_size=16); of tokens from OpenSSL:
+ * openssl mac -macopt hexkey:KEY -macopt size:16 -in FILE SIPHASH, with KEY the first half of
+ * hashlib.blake2b(b"strata token key", key=key, digest_size=32). */
 static void keyed(void **state)
 {
     static const char key[] = " \n0123456789abcdef0123456789abcdef\r\n";
@@ -69,6 +80,9 @@ static void keyed(void **state)
     check(p, "12346", 5, "3b4335a3c0d503b3a6e3b7fda52057ca");
     memset(user, 'u', sizeof user);
     check(p, user, sizeof user, "c5af99535acdfdf9684c13f47f724b9b");
+    check_token(p, "", 0, "6845eed18ff41f5e018d675b8359704f");
+    check_token(p, "12346", 5, "2fb85138af33003b6aa35821cf54b5ba");
+    check_token(p, user, sizeof user, "5fe27a32f5da5d2a0b25c94defdc2609");
     assert_string_equal(strata_pseudonymiser_key_id(p), "08b26c3ceb3c32ec");
     strata_pseudonymiser_destroy(&p);
     strata_pseudonymiser_destroy(&p);
@@ -95,6 +109,7 @@ static void plain(void **state)
     (void)state;
     assert_int_equal(create(STRATA_PRIVACY_PLAIN, NULL, &p), STRATA_OK);
     check(p, "12346", 5, "af7be24ee302dae56694c3599528a603");
+    check_token(p, "12346", 5, "af7be24ee302dae56694c3599528a603");
     assert_string_equal(strata_pseudonymiser_key_id(p), "");
     strata_pseudonymiser_destroy(&p);
 }
