@@ -136,11 +136,13 @@ static void sort_part(const sorter *s, int64_t part)
 /* Copies of the last point fill up the last leaf. */
 static void fill_up(strata_order *o)
 {
-    const int64_t n = o->view.n_local;
+    const int64_t used = o->view.n_local % STRATA_LEAF;
+    if (used == 0)
+        return;
     float *x = o->x + (o->nodes[0] - 1) * o->view.d * STRATA_LEAF;
-    for (int64_t i = n % STRATA_LEAF; n > 0 && i != 0 && i < STRATA_LEAF; i++)
+    for (int64_t i = used; i < STRATA_LEAF; i++)
         for (int32_t f = 0; f < o->view.d; f++)
-            x[f * STRATA_LEAF + i] = x[f * STRATA_LEAF + n % STRATA_LEAF - 1];
+            x[f * STRATA_LEAF + i] = x[f * STRATA_LEAF + used - 1];
 }
 
 static strata_status sort_points(const strata_problem *p, strata_order *o)

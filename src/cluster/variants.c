@@ -107,8 +107,8 @@ static const strata_variant_ops *choose_by_cost(const strata_problem *p,
     const double merge = merge_cost(p, o->k, o->restarts, iterations);
     if (merge < lloyd && merge < filter) {
         snprintf(reason, reason_size,
-                 "merge: about %lld distinct rows of %lld; %.0f ns a row, %.0f without, for %.0f "
-                 "iterations",
+                 "merge: about %lld distinct rows of %lld, each rank by itself; %.0f ns a row, %.0f "
+                 "without, for %.0f iterations",
                  (long long)p->distinct_about, (long long)p->n_global, merge,
                  lloyd < filter ? lloyd : filter, iterations);
         return &strata_variant_merge;

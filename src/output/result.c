@@ -20,7 +20,7 @@ static const char how_to_load[] =
     "Python: import h5py, pandas as pd; f = h5py.File('FILE.h5', 'r'); "
     "users = pd.DataFrame({c: f['users'][c][:] for c in f['users']})\n"
     "R: library(rhdf5); users <- as.data.frame(h5read('FILE.h5', '/users'))\n"
-    "Octave: pkg load hdf5oct; monetary = h5read('FILE.h5', '/users/monetary');\n"
+    "Octave: pkg load hdf5oct; cluster = h5read('FILE.h5', '/users/cluster_id');\n"
     "Shell: strata inspect FILE.h5; strata verify FILE.h5";
 
 static strata_status add_root(strata_context *ctx, strata_output *out, const strata_result *r)
