@@ -13,7 +13,7 @@
 
 #include "cluster/distinct.h"
 #include "cluster/draws.h"
-#include "cluster/order.h"
+#include "cluster/masses.h"
 #include "cluster/swaps.h"
 #include "strata/hash.h"
 #include "strata/memory.h"
@@ -33,7 +33,8 @@ typedef struct candidates {
     bool ordered;                 /* by the space order; else point by point */
     int64_t *sums;  /* [STRATA_K_MAX, d + 1] global, of the points nearest to each; if ordered;
                           owned */
-    uint16_t *near; /* [stride] each point's nearest, unless ordered; borrowed */
+    strata_masses masses; /* if ordered, from more than STRATA_K_MAX on */
+    uint16_t *near; /* [stride] each point's nearest, unless ordered; borrowed by masses otherwise */
     int64_t
         *farthest;  /* [tiles of points] bound of the distances to the nearest candidate; owned */
     int64_t utmost; /* the largest of these */
@@ -107,15 +108,32 @@ done:
     return rc;
 }
 
+/* Collective. Too many for that: each point keeps its nearest one, and those from first on go down the
+ * tree. */
+static strata_status fold_more(candidates *s, int64_t first)
+{
+    strata_status rc = STRATA_OK;
+    const strata_problem *p = s->p;
+    if (!s->masses.near) {
+        STRATA_AGREE(p->ctx, strata_masses_init_near(*p->order, s->near, &s->masses));
+        first = 0;
+    }
+    strata_masses_fold(&s->masses, s->c, first, s->count - first);
+    s->mass = s->masses.sum;
+    bound_tiles(s);
+    STRATA_TRY(strata_par_allreduce_i128(p->ctx, &s->mass, 1));
+done:
+    return rc;
+}
+
 /* Collective. Takes the candidates from first on into account. */
 static strata_status fold_candidates(candidates *s, int64_t first)
 {
     const strata_problem *p = s->points;
     if (s->ordered && s->count <= STRATA_K_MAX)
         return fold_ordered(s);
-    if (s->ordered) /* too many for that: all of them, point by point */
-        first = 0;
-    s->ordered = false;
+    if (s->ordered)
+        return fold_more(s, first);
     s->mass = 0;
     s->utmost = 0;
     for (int64_t at = first; at < s->count; at += STRATA_K_MAX) {
@@ -338,7 +356,10 @@ static strata_status weigh(const candidates *s, int64_t *weights)
     const int64_t width = s->p->d + 1;
     for (int64_t q = 0; q < s->points->n_local && !s->ordered; q++)
         weights[s->near[q]] += strata_problem_weight(s->points, q);
-    for (int64_t j = 0; j < s->count && s->ordered && s->p->ctx->rank == 0; j++)
+    const strata_order *order = s->masses.order; /* NULL: the sums know */
+    for (int64_t i = 0; i < s->p->n_local && order; i++)
+        weights[s->near[i]] += order->weights ? order->weights[i] : 1;
+    for (int64_t j = 0; j < s->count && s->ordered && !order && s->p->ctx->rank == 0; j++)
         weights[j] = s->sums[j * width + width - 1];
     return strata_par_allreduce_i64(s->p->ctx, weights, s->count, STRATA_SUM);
 }
@@ -366,6 +387,7 @@ strata_status strata_seed_parallel(const strata_problem *problem, int32_t k, uin
     STRATA_TRY(weigh(&s, weights));
     STRATA_AGREE(problem->ctx, cluster_candidates(&s, weights, k, seed, round, start));
 done:
+    strata_masses_release(&s.masses);
     strata_free(&weights);
     strata_free(&s.farthest);
     strata_free(&s.sums);

@@ -2,6 +2,7 @@
  * beforehand: lists of rows with small numbers, the space order, the distinct rows. */
 #include "cluster/distinct.h"
 #include "cluster/draws.h"
+#include "cluster/masses.h"
 #include "cluster/order.h"
 #include "oracle.h"
 
@@ -272,6 +273,58 @@ static void test_plus_plus(void **state)
     }
 }
 
+/* Candidates that go down the tree: each point knows the lowest of its nearest ones. */
+static void check_fold(const cloud *c, int64_t count)
+{
+    int64_t first;
+    strata_points points;
+    strata_problem p = problem_of(c, &points, &first);
+    const strata_order *order = NULL;
+    strata_masses m = {0};
+    uint16_t *near = calloc((size_t)p.stride + 1, sizeof *near);
+    int32_t *list = calloc((size_t)(count * c->d), sizeof *list);
+    for (int64_t j = 0; j < count; j++) /* every third twice */
+        memcpy(list + j * c->d, c->x + (j % 3 == 2 ? j - 1 : j) * 7 % c->n * c->d,
+               (size_t)c->d * sizeof *list);
+    assert_int_equal(strata_order_get(&p, &order), STRATA_OK);
+    assert_int_equal(strata_masses_init_near(order, near, &m), STRATA_OK);
+    for (int64_t done = 0, next = 1; done < count; done = next, next = 2 * next + 30) {
+        next = next < count ? next : count;
+        __int128 sum = 0;
+        strata_masses_fold(&m, list, done, next - done);
+        for (int64_t i = 0; i < p.n_local; i++) {
+            int64_t least = 0;
+            const int64_t row = order->row[i];
+            const int32_t j = strata_exact_nearest(&p, row, list, (int32_t)next, &least);
+            assert_int_equal(near[i], j);
+            sum += (__int128)least * strata_problem_weight(&p, row);
+        }
+        assert_true(sum == m.sum);
+    }
+    strata_masses_release(&m);
+    free(near);
+    free(list);
+    strata_problem_release(&p);
+    points_free(&points);
+}
+
+static void test_fold(void **state)
+{
+    (void)state;
+    for (int32_t d = 1; d <= 3; d++)
+        for (uint64_t scene = 0; scene < 4; scene++) {
+            const bool fine = scene < 2;
+            cloud c = cloud_make(5000, d, scene % 2 ? 9 : 1, fine ? 4000000 : 9, fine ? 2000000 : 3,
+                                 scene);
+            check_fold(&c, 5);
+            check_fold(&c, 700);
+            cloud_free(&c);
+        }
+    cloud few = cloud_make(3, 2, 3, 100, 9, 1);
+    check_fold(&few, 5);
+    cloud_free(&few);
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -280,7 +333,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_lists),
                                        cmocka_unit_test(test_random_rows),
                                        cmocka_unit_test(test_ways),
-                                       cmocka_unit_test(test_plus_plus)};
+                                       cmocka_unit_test(test_plus_plus),
+                                       cmocka_unit_test(test_fold)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&ctx);
     MPI_Finalize();
