@@ -52,7 +52,7 @@ const strata_variant_ops *strata_variant_find(const char *name)
  * problem.c, which rather is too large. The choice is about time only: every variant it may take is
  * exact. */
 enum { FILTER_D_MAX = 6, USUAL_ITERATIONS = 20, YINYANG_D = 48, YINYANG_K = 128 };
-static const double filter_share[FILTER_D_MAX + 1] = {0, 0.02, 0.15, 0.3, 0.41, 0.57, 0.75};
+static const double filter_share[FILTER_D_MAX + 1] = {0, 0.02, 0.13, 0.24, 0.39, 0.57, 0.75};
 static const double filter_least_points = 1e5; /* a rank; below, an iteration is over in no time */
 
 static double float_cost(int32_t k, int32_t d)
