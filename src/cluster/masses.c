@@ -3,11 +3,6 @@
 
 #include "strata/memory.h"
 
-static int64_t place(const strata_order *o, int32_t level, int64_t node)
-{
-    return o->base[level] * STRATA_BOXES + node;
-}
-
 strata_status strata_masses_init(const strata_order *order, strata_u128 *tile_sum,
                                  strata_masses *out)
 {
@@ -65,7 +60,7 @@ static void bound_boxes(const strata_order *o, int32_t level, int64_t group, con
 static uint32_t in_question(const strata_masses *m, int32_t level, int64_t group,
                             const double *centre)
 {
-    const int64_t *most = m->most + place(m->order, level, group * STRATA_BOXES);
+    const int64_t *most = m->most + strata_order_place(m->order, level, group);
     double low[STRATA_BOXES], high[STRATA_BOXES];
     uint32_t bits = 0;
     bound_boxes(m->order, level, group, centre, low, high);
@@ -83,7 +78,7 @@ static uint32_t existing(const strata_order *o, int32_t level, int64_t group)
 
 static int64_t most_of(const strata_masses *m, int32_t level, int64_t group)
 {
-    const int64_t *one = m->most + place(m->order, level, group * STRATA_BOXES);
+    const int64_t *one = m->most + strata_order_place(m->order, level, group);
     const uint32_t there = existing(m->order, level, group);
     int64_t most = 0;
     for (int32_t l = 0; there >> l; l++)
@@ -134,7 +129,7 @@ static void visit_leaf(visit *v, int64_t leaf)
     for (int64_t i = 0; i < STRATA_LEAF && v->keep; i++)
         most = nearest[i] > most ? nearest[i] : most;
     if (v->keep)
-        v->m->most[place(o, 0, leaf)] = most;
+        v->m->most[strata_order_place(o, 0, 0) + leaf] = most;
 }
 
 /* The nodes of a group, from there down; returns the most of them. */
@@ -151,7 +146,7 @@ static int64_t visit_group(visit *v, int32_t level, int64_t group)
         }
         const int64_t most = visit_group(v, level - 1, node);
         if (v->keep)
-            v->m->most[place(o, level, node)] = most;
+            v->m->most[strata_order_place(o, level, 0) + node] = most;
     }
     return v->keep ? most_of(v->m, level, group) : 0;
 }
@@ -227,7 +222,7 @@ static void fold_leaf(const fold *s, int64_t leaf, const uint8_t *list, int32_t 
     }
     for (int64_t i = 0; i < STRATA_LEAF; i++)
         most = nearest[i] > most ? nearest[i] : most;
-    s->m->most[place(o, 0, leaf)] = most;
+    s->m->most[strata_order_place(o, 0, 0) + leaf] = most;
 }
 
 /* Those of list [count] go down where they are in question: not farther than all points' nearest is,
@@ -236,7 +231,7 @@ static int64_t fold_group(const fold *s, int32_t level, int64_t group, const uin
                           int32_t count)
 {
     const strata_order *o = s->m->order;
-    int64_t *most = s->m->most + place(o, level, group * STRATA_BOXES);
+    int64_t *most = s->m->most + strata_order_place(o, level, group);
     double *low = s->m->scratch + (int64_t)level * TOGETHER * STRATA_BOXES;
     double high[STRATA_BOXES], limit[STRATA_BOXES];
     for (int32_t l = 0; l < STRATA_BOXES; l++)

@@ -40,6 +40,12 @@ static inline const float *strata_order_boxes(const strata_order *o, int32_t lev
     return o->boxes + (o->base[level] + group) * strata_boxes_floats(o->view.d);
 }
 
+/* The place of a group's first node in arrays of all nodes. */
+static inline int64_t strata_order_place(const strata_order *o, int32_t level, int64_t group)
+{
+    return (o->base[level] + group) * STRATA_BOXES;
+}
+
 /* Points of node i of a level. */
 static inline int64_t strata_order_points(const strata_order *o, int32_t level, int64_t node)
 {

@@ -36,12 +36,6 @@ void strata_owners_settle(strata_owners *self, int64_t leaf, strata_leaf *scan);
 /* labels [rows] of the problem. O(n). */
 void strata_owners_write(const strata_owners *self, uint8_t *labels);
 
-/* The place of a group's first node in arrays of all nodes. */
-static inline int64_t strata_order_place(const strata_order *o, int32_t level, int64_t group)
-{
-    return (o->base[level] + group) * STRATA_BOXES;
-}
-
 static inline uint8_t *strata_owners_labels(const strata_owners *self, int64_t leaf)
 {
     return self->once ? self->inside : self->inside + leaf * STRATA_LEAF;
