@@ -391,6 +391,7 @@ static bool values_on_grid(const float *x, int64_t n)
 }
 
 #include "cluster/kernel_boxes.h"
+#include "cluster/kernel_pairs.h"
 
 typedef int64_t vl __attribute__((vector_size(64)));
 
@@ -507,6 +508,8 @@ const strata_kernel KERNEL = {.name = KERNEL_NAME,
                               .expired = boxes_expired,
                               .prune = boxes_prune,
                               .scan = leaf_scan,
+                              .split = pair_split,
+                              .divide = pair_divide,
                               .translate = translate_labels,
                               .cells = cells_of_values,
                               .curve = curve_keys,

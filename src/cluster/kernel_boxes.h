@@ -42,7 +42,7 @@ LANE void prune_boxes(const int D, strata_boxes *b, int at)
     vf best = vf_set(3e38f), second = best;
     vi which = vi_set(0), index = vi_set(0);
     for (int32_t q = 0; q < b->count; q++) {
-        const float *z = b->z + (int64_t)q * step;
+        const float *z = b->z + (int64_t)b->which[q] * step;
         vf s = vf_set(z[d]);
         for (int32_t f = 0; f < d; f++)
             s = vf_mulsub(vf_load(middle + f * STRATA_BOXES), vf_set(z[f]), s);
@@ -69,7 +69,7 @@ LANE void prune_boxes(const int D, strata_boxes *b, int at)
     vi rivals = vi_set(0), rival = vi_set(0);
     index = vi_set(0);
     for (int32_t q = 0; q < b->count; q++) {
-        const float *z = b->z + (int64_t)q * step;
+        const float *z = b->z + (int64_t)b->which[q] * step;
         const vf s = vf_load(value + q * LANES);
         vf spread = doubt;
         for (int32_t f = 0; f < d; f++)
@@ -94,7 +94,7 @@ LANE void prune_boxes(const int D, strata_boxes *b, int at)
                                          vf_add(vf_add(nearest, runner), diameter)));
 }
 
-#define EACH_D(CALL)                                                                               \
+#define UP_TO_6(CALL)                                                                              \
     case 1:                                                                                        \
         CALL(1);                                                                                   \
         break;                                                                                     \
@@ -112,7 +112,9 @@ LANE void prune_boxes(const int D, strata_boxes *b, int at)
         break;                                                                                     \
     case 6:                                                                                        \
         CALL(6);                                                                                   \
-        break;                                                                                     \
+        break;
+#define EACH_D(CALL)                                                                               \
+    UP_TO_6(CALL)                                                                                  \
     default:                                                                                       \
         CALL(0);                                                                                   \
         break;
@@ -148,7 +150,7 @@ LANE void scan_many(const int D, strata_leaf *s, int32_t any_d, const float *ori
                 value = vf_mulsub(D > 0 ? point[f]
                                         : vf_sub(vf_load(x + f * STRATA_LEAF), vf_set(origin[f])),
                                   vf_set(z[f]), value);
-            label = vi_where(vf_less(value, best), vi_set(s->label[s->which[c]]), label);
+            label = vi_where(vf_less(value, best), vi_set(s->which[c]), label);
             second = vf_min(second, vf_max(best, value));
             best = vf_min(best, value);
         }
@@ -158,83 +160,6 @@ LANE void scan_many(const int D, strata_leaf *s, int32_t any_d, const float *ori
         s->unsure |= vf_unsure(apart, slack) << at;
     }
     s->gap = vf_lowest(vf_sub(least, slack));
-}
-
-/* The plane between two centroids; see boxes.h. */
-typedef struct plane {
-    float height, slack, slope[6], middle[6];
-    bool narrow; /* sums of differences from the middle are exact */
-} plane;
-
-LANE plane plane_of(const int D, const strata_leaf *s, const float *origin)
-{
-    plane p = {.narrow = true};
-    const int32_t *a = s->centroids + s->label[s->which[0]] * D;
-    const int32_t *b = s->centroids + s->label[s->which[1]] * D;
-    double height = 0;
-    float size = 0;
-    UNROLL for (int f = 0; f < D; f++)
-    {
-        const float half = s->box[(D + f) * STRATA_BOXES] + 2;
-        const int32_t middle = (int32_t)(origin[f] + s->box[f * STRATA_BOXES]);
-        p.middle[f] = (float)middle;
-        p.slope[f] = (float)(b[f] - a[f]);
-        height += (double)(b[f] - a[f]) * (0.5 * (double)(a[f] + b[f]) - (double)p.middle[f]);
-        size += fabsf(p.slope[f]) * half;
-        p.narrow &= half <= 0x1p18f;
-    }
-    p.height = (float)height;
-    p.slack = 0x1p-24f * 1.02f * (float)(D + 6) * (fabsf(p.height) + size) + (float)D;
-    return p;
-}
-
-/* Between two centroids a plane decides. What changes side is summed on the way. */
-LANE void scan_two(const int D, strata_leaf *s, const float *origin)
-{
-    const plane p = plane_of(D, s, origin);
-    const int32_t a = s->label[s->which[0]], b = s->label[s->which[1]];
-    const uint8_t *labels = s->labels ? s->labels : s->found;
-    const vi first = vi_set(a), second = vi_set(b);
-    const vf zero = vf_set(0), one = vf_set(1), slack = vf_set(p.slack);
-    vf least = vf_set(3e38f), net = zero, gain[6];
-    uint64_t unsure = 0, known = 0;
-    for (int f = 0; f < D; f++)
-        gain[f] = zero;
-    UNROLL for (int at = 0; at < STRATA_LEAF; at += LANES)
-    {
-        vf value = vf_set(p.height), x[6];
-        UNROLL for (int f = 0; f < D; f++)
-        {
-            x[f] = vf_sub(vf_load(s->x + f * STRATA_LEAF + at), vf_set(p.middle[f]));
-            value = vf_mulsub(x[f], vf_set(p.slope[f]), value);
-        }
-        const vi before = vi_load_u8(labels + at);
-        const vm was = vi_equal(before, second), is = vf_less(value, zero);
-        known |= (uint64_t)vm_bits(vm_or(was, vi_equal(before, first))) << at;
-        const vf sign = vf_sub(vf_where(is, one, zero), vf_where(was, one, zero));
-        net = vf_add(net, sign);
-        UNROLL for (int f = 0; f < D; f++)
-            gain[f] = vf_muladd(sign, x[f], gain[f]);
-        vi_store_u8(s->found + at, vi_where(is, second, first));
-        const vf apart = vf_abs(value);
-        least = vf_min(least, apart);
-        unsure |= vf_unsure(apart, slack) << at;
-    }
-    s->unsure = unsure;
-    s->gap = vf_lowest(vf_sub(least, slack));
-    s->summed = s->labels && s->sums && unsure == 0 && ~known == 0 && p.narrow;
-    if (!s->summed || differ64(labels, s->found) == 0)
-        return;
-    const int64_t count = (int64_t)vf_total(net);
-    int64_t *from = s->sums + (int64_t)a * (D + 1), *to = s->sums + (int64_t)b * (D + 1);
-    UNROLL for (int f = 0; f < D; f++)
-    {
-        const int64_t sum = (int64_t)vf_total(gain[f]) + count * (int64_t)p.middle[f];
-        from[f] -= sum;
-        to[f] += sum;
-    }
-    from[D] -= count;
-    to[D] += count;
 }
 
 /* Adds the features of the points labelled label to sums [d], their number to sums[d]. */
@@ -294,7 +219,7 @@ LANE uint64_t move_between(const int D, const strata_leaf *s, int32_t a, int32_t
 LANE void sum_leaf(const int D, strata_leaf *s, int32_t d)
 {
     for (int32_t c = 0; c < s->count && !s->labels; c++) {
-        const int32_t label = s->label[s->which[c]];
+        const int32_t label = s->which[c];
         sum_label(D, s->x, s->found, label, d, s->sums + (int64_t)label * (d + 1));
     }
     for (uint64_t left = s->labels ? s->changed : 0; left != 0;) {
@@ -308,16 +233,14 @@ LANE void scan_leaf(const int D, strata_leaf *s, int32_t d, const float *origin)
 {
     s->summed = false;
     if (s->count == 1) {
-        memset(s->found, s->label[s->which[0]], STRATA_LEAF);
+        memset(s->found, s->which[0], STRATA_LEAF);
         s->unsure = 0;
         s->gap = 3e38f;
-    } else if (s->count == 2 && D > 0) {
-        scan_two(D, s, origin);
     } else {
         scan_many(D, s, d, origin);
     }
     s->changed = s->labels ? differ64(s->labels, s->found) : UINT64_MAX;
-    if (s->sums && s->unsure == 0 && s->changed != 0 && !s->summed && (D > 0 || !s->labels))
+    if (s->sums && s->unsure == 0 && s->changed != 0 && (D > 0 || !s->labels))
         sum_leaf(D, s, d);
     s->moved = s->summed ? __builtin_popcountll(s->changed) : 0;
 }

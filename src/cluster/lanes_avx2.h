@@ -166,3 +166,12 @@ LANE vf vf_load_any(const float *a)
 {
     return _mm256_loadu_ps(a);
 }
+LANE vi vi_load_u16(const uint16_t *a)
+{
+    return _mm256_cvtepu16_epi32(_mm_load_si128((const __m128i *)a));
+}
+LANE vm vm_from_bits(uint32_t bits)
+{
+    const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int32_t)bits), each), each);
+}

@@ -150,3 +150,11 @@ LANE vf vf_load_any(const float *a)
 {
     return _mm512_loadu_ps(a);
 }
+LANE vi vi_load_u16(const uint16_t *a)
+{
+    return _mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i *)a));
+}
+LANE vm vm_from_bits(uint32_t bits)
+{
+    return (vm)bits;
+}

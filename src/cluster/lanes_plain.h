@@ -168,3 +168,12 @@ LANE vf vf_load_any(const float *a)
 {
     return vf_load(a);
 }
+LANE vi vi_load_u16(const uint16_t *a)
+{
+    return (vi){a[0], a[1], a[2], a[3]};
+}
+LANE vm vm_from_bits(uint32_t bits)
+{
+    const vi each = {1, 2, 4, 8};
+    return ((vi){(int32_t)bits, (int32_t)bits, (int32_t)bits, (int32_t)bits} & each) == each;
+}

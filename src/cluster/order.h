@@ -5,6 +5,11 @@
 
 #include "cluster/problem.h"
 
+/* GCC takes a function that only prefetches for one without effect and drops its calls. */
+#define STRATA_PREFETCH(first, bytes)                                                              \
+    for (size_t byte = 0; byte < (size_t)(bytes); byte += 64)                                      \
+    __builtin_prefetch((const char *)(first) + byte)
+
 enum { STRATA_LEVELS = 12 /* 64 * 16^9 > 2^40 points */ };
 
 /* Place i of the order is point i % STRATA_LEAF of leaf i / STRATA_LEAF; its feature f stands at

@@ -98,12 +98,11 @@ static void take_leaf(strata_owners *self, int64_t number, int32_t label)
 {
     _Alignas(64) uint8_t found[STRATA_LEAF];
     const strata_order *o = self->order;
-    const uint16_t which = 0;
+    const uint16_t which = (uint16_t)label;
     strata_leaf leaf = {.x = o->x + number * self->d * STRATA_LEAF,
                         .labels = strata_owners_labels(self, number),
                         .count = 1,
                         .which = &which,
-                        .label = &label,
                         .sums = strata_owners_sums(self, number),
                         .found = found};
     o->view.kernel->scan(&leaf, self->d, o->view.origin);
@@ -137,13 +136,11 @@ void strata_owners_take(strata_owners *self, int32_t level, int64_t node, int32_
     set_owner(self, at, (uint16_t)label);
 }
 
-void strata_owners_hand_down(strata_owners *self, int32_t level, int64_t node)
+void strata_owners_spread(strata_owners *self, int32_t level, int64_t node)
 {
     const strata_order *o = self->order;
     const int64_t at = strata_order_place(o, level, 0) + node;
     const uint16_t label = self->owner[at];
-    if (label == STRATA_NOBODY)
-        return;
     set_owner(self, at, STRATA_NOBODY);
     if (level == 0)
         memset(strata_owners_labels(self, node), label, STRATA_LEAF);

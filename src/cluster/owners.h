@@ -27,8 +27,13 @@ void strata_owners_forget(strata_owners *self);
 /* All points of a node get one label. */
 void strata_owners_take(strata_owners *self, int32_t level, int64_t node, int32_t label);
 
-/* A node's one label becomes its children's, or its points'. */
-void strata_owners_hand_down(strata_owners *self, int32_t level, int64_t node);
+/* A node's one label, if it has one, becomes its children's, or its points'. */
+void strata_owners_spread(strata_owners *self, int32_t level, int64_t node);
+static inline void strata_owners_hand_down(strata_owners *self, int32_t level, int64_t node)
+{
+    if (self->owner[strata_order_place(self->order, level, 0) + node] != STRATA_NOBODY)
+        strata_owners_spread(self, level, node);
+}
 
 /* The labels that the kernel found for one leaf become its own. */
 void strata_owners_settle(strata_owners *self, int64_t leaf, strata_leaf *scan);

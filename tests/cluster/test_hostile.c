@@ -1,13 +1,15 @@
 /* Every exact variant by every kernel of this processor against the plain integers of oracle.h, on
  * points that are made to be decided wrongly: ties and near ties of many centroids, equal rows, the
- * corners of the grid, small groups far from zero, groups of very different widths. */
+ * corners of the grid, small groups far from zero, groups of very different widths, a few points that
+ * drag a centroid away from all others. Every other scene has points for whole groups of leaves of
+ * the filter, most of them between two centroids. */
 #include "oracle.h"
 
 static strata_context ctx;
 static int scenes = 60; /* the argument of the program */
 
 enum { LIMIT = 16777215 };
-enum kind { TIED, COARSE, CORNERS, FAR, UNEVEN, ONE_FEATURE, KINDS };
+enum kind { TIED, COARSE, CORNERS, FAR, UNEVEN, ONE_FEATURE, DRAGGED, KINDS };
 
 typedef struct scene {
     cloud c;
@@ -62,6 +64,8 @@ static int64_t one_value(enum kind kind, int64_t i, int32_t f, uint64_t *random)
         return 16777000 - 31 * f + pick(random, 0, 20);
     case UNEVEN:
         return i % 7 == 0 ? pick(random, -LIMIT, LIMIT) : 5000000 + pick(random, -30, 30);
+    case DRAGGED: /* the sums of sixteen leaves that change at once are as large as they can be */
+        return i % 997 == 0 ? -LIMIT : LIMIT - pick(random, 0, 40);
     default:
         return f == 0 ? pick(random, -3, 3) : 8000000;
     }
@@ -91,15 +95,21 @@ static scene make_scene(uint64_t seed)
     uint64_t random = seed * 7919;
     const enum kind kind = (enum kind)(seed % KINDS);
     scene s = {.k = ks[pick(&random, 0, 16)], .max = pick(&random, 0, 6)};
+    const bool many = seed % 2 == 0;
     s.c.n = pick(&random, 0, 3) == 0 ? pick(&random, 1, 9) : pick(&random, 10, 700);
     s.c.d = dims[pick(&random, 0, 13)];
+    if (many) {
+        s.c.n = pick(&random, 4000, 9000);
+        s.c.d = pick(&random, 1, 6);
+        s.k = pick(&random, 2, 6);
+    }
     s.c.x = calloc((size_t)(s.c.n * s.c.d), sizeof *s.c.x);
     s.start = calloc((size_t)s.k * (size_t)s.c.d, sizeof *s.start);
     if (kind == TIED)
         make_tied(&s, &random);
     else
         make_points(&s, kind, &random);
-    if (pick(&random, 0, 3) == 0) {
+    if (pick(&random, 0, 3) == 0 && !many) {
         s.c.weights = calloc((size_t)s.c.n, sizeof *s.c.weights);
         for (int64_t i = 0; i < s.c.n; i++)
             s.c.weights[i] = i == 0 ? 1 : pick(&random, 0, 1) * pick(&random, 0, 1 << 28);

@@ -1,0 +1,173 @@
+/* kernel_pairs.h: leaves between two centroids. Part of kernel_body.h. The proofs are in boxes.h. */
+
+/* LANES boxes from lane at on. */
+LANE void split_boxes(const int D, strata_pair *p, const float *origin, int at)
+{
+    _Alignas(64) float middle[LANES], height[LANES];
+    double exact[LANES];
+    vf spread = vf_set(0), to_a = vf_set(0), to_b = vf_set(0);
+    for (int l = 0; l < LANES; l++)
+        exact[l] = 0;
+    UNROLL for (int f = 0; f < D; f++)
+    {
+        const int32_t a = p->centroid[0][f], b = p->centroid[1][f];
+        const double between = 0.5 * (double)(a + b), slope = (double)(b - a);
+        const vf half = vf_load(p->box + (D + f) * STRATA_BOXES + at);
+        const vf m = vf_add(vf_set(origin[f]), vf_load(p->box + f * STRATA_BOXES + at));
+        const vf from_a = vf_sub(m, vf_set((float)a)), from_b = vf_sub(m, vf_set((float)b));
+        vf_store(middle, m);
+        for (int l = 0; l < LANES; l++)
+            exact[l] += slope * (between - (double)middle[l]);
+        spread = vf_muladd(vf_set(fabsf((float)(b - a))), vf_add(half, vf_set(2)), spread);
+        to_a = vf_muladd(from_a, from_a, to_a);
+        to_b = vf_muladd(from_b, from_b, to_b);
+    }
+    for (int l = 0; l < LANES; l++)
+        height[l] = (float)exact[l];
+    const vf h = vf_load(height), size = vf_abs(h);
+    const vf slack = vf_muladd(vf_set(0x1p-24f * 1.02f * (float)(D + 6)), vf_add(size, spread),
+                               vf_set((float)D));
+    const vf gap = vf_sub(vf_sub(size, spread), slack);
+    const vf diameter = vf_load(p->box + (2 * D + 1) * STRATA_BOXES + at);
+    const vf sum = vf_add(vf_add(vf_sqrt(to_a), vf_sqrt(to_b)), vf_add(diameter, vf_set(12)));
+    const vf near_sum = vf_muladd(sum, vf_set(1e-4f), sum);
+    const vm one = vf_less(vf_set(0), gap);
+    const vf lead = vf_div(vf_add(gap, gap), near_sum);
+    const vf other = vf_load(p->margin + at);
+    const vf sure = vf_sub(lead, vf_mulsub(lead, vf_set(0.9999f), lead));
+    const vf margin = vf_where(one, vf_min(other, sure), other);
+    const vm beyond = vf_less(h, vf_set(0));
+    const vi label = vi_where(beyond, vi_set(p->label[1]), vi_set(p->label[0]));
+    const vm kept = vm_and(vm_and(one, vi_equal(vi_load_u16(p->owner + at), label)),
+                           vm_from_bits(p->lanes >> at));
+    const vf sum_of = vf_add(vf_where(beyond, vf_set(p->clock[1]), vf_set(p->clock[0])), margin);
+    const vf until = vf_sub(vf_mulsub(sum_of, vf_set(1e-6f), sum_of), vf_set(1e-3f));
+    vf_store(p->height + at, h);
+    vf_store(p->slack + at, slack);
+    vf_store(p->near_sum + at, near_sum);
+    vf_store(p->margin + at, margin);
+    vf_store(p->safe + at, vf_where(kept, until, vf_load(p->safe + at)));
+    p->mixed |= (~vm_bits(one) & ((1u << LANES) - 1)) << at;
+    p->beyond |= vm_bits(beyond) << at;
+    p->settled |= vm_bits(kept) << at;
+}
+
+/* What goes from one side to the other in some leaves. */
+typedef struct crossing {
+    vi there[6], back[6]; /* features of the points that went to the second, and to the first */
+    int held;             /* leaves in these */
+    int64_t count;
+} crossing;
+
+/* The sums follow. */
+LANE void cross(const int D, strata_pair *p, crossing *c)
+{
+    int64_t *from = p->sums + (int64_t)p->label[0] * (D + 1);
+    int64_t *to = p->sums + (int64_t)p->label[1] * (D + 1);
+    UNROLL for (int f = 0; f < D; f++)
+    {
+        const int64_t sum = vi_total(vi_sub(c->there[f], c->back[f]));
+        from[f] -= sum;
+        to[f] += sum;
+        c->there[f] = c->back[f] = vi_set(0);
+    }
+    from[D] -= c->count;
+    to[D] += c->count;
+    c->held = 0;
+    c->count = 0;
+}
+
+/* One leaf, while those further on come from memory. */
+LANE void divide_leaf(const int D, strata_pair *p, int l, const strata_place *place,
+                      const float *origin, crossing *c)
+{
+    const float *x = place->x, *next = place[STRATA_AHEAD].x;
+    uint8_t *labels = place->labels;
+    UNROLL for (int line = 0; line < D * STRATA_LEAF; line += 16)
+        __builtin_prefetch(next + line);
+    __builtin_prefetch(place[STRATA_AHEAD].labels);
+    const vi first = vi_set(p->label[0]), second = vi_set(p->label[1]);
+    const vf zero = vf_set(0), slack = vf_set(p->slack[l]);
+    vf least = vf_set(3e38f), slope[6], middle[6];
+    vm there[STRATA_LEAF / LANES], back[STRATA_LEAF / LANES], is[STRATA_LEAF / LANES];
+    uint64_t unsure = 0, known = 0, went = 0, came = 0;
+    UNROLL for (int f = 0; f < D; f++)
+    {
+        slope[f] = vf_set((float)(p->centroid[1][f] - p->centroid[0][f]));
+        middle[f] = vf_set(origin[f] + p->box[f * STRATA_BOXES + l]);
+    }
+    UNROLL for (int i = 0; i < STRATA_LEAF / LANES; i++)
+    {
+        vf value = vf_set(p->height[l]);
+        UNROLL for (int f = 0; f < D; f++)
+            value = vf_mulsub(vf_sub(vf_load(x + f * STRATA_LEAF + i * LANES), middle[f]),
+                              slope[f], value);
+        const vi before = vi_load_u8(labels + i * LANES);
+        const vm at_first = vi_equal(before, first), at_second = vi_equal(before, second);
+        is[i] = vf_less(value, zero);
+        there[i] = vm_and(at_first, is[i]);
+        back[i] = vm_and(at_second, vf_less(zero, value));
+        known |= (uint64_t)vm_bits(vm_or(at_first, at_second)) << i * LANES;
+        went |= (uint64_t)vm_bits(there[i]) << i * LANES;
+        came |= (uint64_t)vm_bits(back[i]) << i * LANES;
+        const vf apart = vf_abs(value);
+        least = vf_min(least, apart);
+        unsure |= vf_unsure(apart, slack) << i * LANES;
+    }
+    p->gap[l] = vf_lowest(vf_sub(least, slack));
+    if (unsure != 0 || ~known != 0) {
+        p->doubtful |= 1u << l;
+        return;
+    }
+    if ((went | came) == 0)
+        return;
+    UNROLL for (int i = 0; i < STRATA_LEAF / LANES; i++)
+    {
+        UNROLL for (int f = 0; f < D; f++)
+        {
+            const vi value = vi_from_f(vf_load(x + f * STRATA_LEAF + i * LANES));
+            c->there[f] = vi_add_where(c->there[f], there[i], value);
+            c->back[f] = vi_add_where(c->back[f], back[i], value);
+        }
+        vi_store_u8(labels + i * LANES, vi_where(is[i], second, first));
+    }
+    const int gone = __builtin_popcountll(went), returned = __builtin_popcountll(came);
+    p->moved += gone + returned;
+    c->count += gone - returned;
+    if (++c->held == LANES) /* 64 values below 2^24 in each lane */
+        cross(D, p, c);
+}
+
+LANE void divide_leaves(const int D, strata_pair *p, const float *origin)
+{
+    crossing c = {.held = 0};
+    UNROLL for (int f = 0; f < D; f++)
+        c.there[f] = c.back[f] = vi_set(0);
+    p->doubtful = 0;
+    p->moved = 0;
+    const strata_place *place = p->place;
+    for (uint32_t bits = p->look; bits != 0; bits &= bits - 1)
+        divide_leaf(D, p, __builtin_ctz(bits), place++, origin, &c);
+    if (c.held > 0)
+        cross(D, p, &c);
+}
+
+static void pair_split(strata_pair *pair, int32_t d, const float *origin)
+{
+    pair->mixed = pair->beyond = pair->settled = 0;
+    for (int at = 0; at < STRATA_BOXES; at += LANES)
+        switch (d) {
+#define CALL(D) split_boxes(D, pair, origin, at)
+            UP_TO_6(CALL)
+#undef CALL
+        }
+}
+
+static void pair_divide(strata_pair *pair, int32_t d, const float *origin)
+{
+    switch (d) {
+#define CALL(D) divide_leaves(D, pair, origin)
+        UP_TO_6(CALL)
+#undef CALL
+    }
+}
