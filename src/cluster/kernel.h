@@ -168,9 +168,9 @@ typedef struct strata_kernel {
      * n as above; points labelled >= k are left out. For small k. */
     void (*accumulate)(const float *x, int64_t stride, int64_t n, const uint8_t *labels, int32_t k,
                        int32_t d, int64_t *sums);
-    /* Bit i of changed[] says whether labels [n] and found [n] differ. Buffers 64-aligned, n as
-     * above. */
-    void (*differ)(const uint8_t *labels, const uint8_t *found, int64_t n, uint64_t *changed);
+    /* Bit i of changed[] says whether labels [n] and found [n] differ; returns how many do. Buffers
+     * 64-aligned, n as above. */
+    int64_t (*differ)(const uint8_t *labels, const uint8_t *found, int64_t n, uint64_t *changed);
     /* Whether every value is below the grid's limit (not NaN, not infinite). */
     bool (*on_grid)(const float *x, int64_t n);
     /* bits[i] = strata_random_bits(seed, purpose, keys[i], round), with counter =

@@ -279,10 +279,15 @@ static void accumulate_points(const float *x, int64_t stride, int64_t n, const u
             }
 }
 
-static void differ_labels(const uint8_t *labels, const uint8_t *found, int64_t n, uint64_t *changed)
+static int64_t differ_labels(const uint8_t *labels, const uint8_t *found, int64_t n,
+                             uint64_t *changed)
 {
-    for (int64_t at = 0; at < n; at += STRATA_BLOCK)
+    int64_t count = 0;
+    for (int64_t at = 0; at < n; at += STRATA_BLOCK) {
         changed[at / STRATA_BLOCK] = differ64(labels + at, found + at);
+        count += __builtin_popcountll(changed[at / STRATA_BLOCK]);
+    }
+    return count;
 }
 
 static void translate_labels(uint8_t *labels, int64_t n, const int32_t *table, int32_t count)

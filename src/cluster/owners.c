@@ -78,7 +78,7 @@ void strata_owners_settle(strata_owners *self, int64_t leaf, strata_leaf *scan)
     if ((scan->unsure & real) != 0) {
         decide(self, leaf, scan->unsure & real, scan->found);
         if (!self->pass->first)
-            self->order->view.kernel->differ(inside, scan->found, STRATA_LEAF, &changed);
+            (void)self->order->view.kernel->differ(inside, scan->found, STRATA_LEAF, &changed);
     }
     changed &= real;
     if (changed == 0)

@@ -6,12 +6,13 @@
 static int64_t mark_changes(const strata_problem *p, int64_t points, const uint8_t *labels,
                             const uint8_t *found, uint64_t *changed)
 {
-    int64_t moved = 0, blocks = strata_tile_padded(points) / STRATA_BLOCK;
-    p->kernel->differ(labels, found, blocks * STRATA_BLOCK, changed);
-    if (points % STRATA_BLOCK != 0) /* the padding is nobody's */
-        changed[blocks - 1] &= (UINT64_C(1) << (points % STRATA_BLOCK)) - 1;
-    for (int64_t b = 0; b < blocks; b++)
-        moved += __builtin_popcountll(changed[b]);
+    const int64_t blocks = strata_tile_padded(points) / STRATA_BLOCK;
+    int64_t moved = p->kernel->differ(labels, found, blocks * STRATA_BLOCK, changed);
+    if (points % STRATA_BLOCK != 0) { /* the padding is nobody's */
+        const uint64_t real = (UINT64_C(1) << (points % STRATA_BLOCK)) - 1;
+        moved -= __builtin_popcountll(changed[blocks - 1] & ~real);
+        changed[blocks - 1] &= real;
+    }
     return moved;
 }
 
