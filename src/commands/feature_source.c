@@ -280,7 +280,7 @@ static strata_status take_model(strata_context *ctx, strata_config *config, feat
         if (strcmp(model->columns[i].name, "feature") == 0)
             width = model->columns[i].width;
     if (width < 1 || width > NAME || model->rows < 1 || model->rows > STRATA_FEATURES_MAX)
-        STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: its /model is damaged; choose with --features",
+        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: its /model is damaged; choose with --features",
                     config->input.files[0]);
     STRATA_TRY(strata_reader_texts(ctx, source->reader, "/model/feature", 0, model->rows, raw));
     for (int32_t f = 0; f < model->rows; f++) {
@@ -310,6 +310,14 @@ done:
     return rc;
 }
 
+strata_status feature_source_judge(strata_context *ctx, strata_status rc)
+{
+    if (rc != STRATA_ERR_VERIFY)
+        return rc;
+    ctx->error.status = STRATA_ERR_INPUT;
+    return STRATA_ERR_INPUT;
+}
+
 strata_status feature_source_open(strata_context *ctx, strata_config *config,
                                   feature_source *source)
 {
@@ -325,12 +333,13 @@ strata_status feature_source_open(strata_context *ctx, strata_config *config,
     if (!source->table)
         source->table = "/users";
     if (source->is_hdf5) {
-        STRATA_AGREE(ctx, list_hdf5(ctx, config->input.files[0], source));
+        STRATA_AGREE(ctx,
+                     feature_source_judge(ctx, list_hdf5(ctx, config->input.files[0], source)));
     } else {
         STRATA_TRY(strata_numeric_look(ctx, config, &source->layout));
         STRATA_AGREE(ctx, list_text(ctx, source));
     }
-    STRATA_AGREE(ctx, choose_features(ctx, config, source));
+    STRATA_AGREE(ctx, feature_source_judge(ctx, choose_features(ctx, config, source)));
     for (int32_t i = 0; i < source->n_left_out && source->chosen; i++)
         strata_log(ctx, STRATA_LOG_WARNING, "%s %s: %s is left out: it %s", config->input.files[0],
                    source->table, source->left_out[i].name, source->left_out[i].why);

@@ -380,7 +380,7 @@ strata_status feature_table_read(strata_context *ctx, const strata_config *confi
                         source->table);
         STRATA_TRY(strata_partition_blocks(ctx, source->rows, even_share(source->rows, ctx->size),
                                            &made.partition));
-        STRATA_AGREE(ctx, read_hdf5(ctx, source, &made));
+        STRATA_AGREE(ctx, feature_source_judge(ctx, read_hdf5(ctx, source, &made)));
         STRATA_AGREE(ctx, refuse_infinite(ctx, config, source, &made));
         STRATA_AGREE(ctx, note_input(ctx, config, source, &made));
     } else {

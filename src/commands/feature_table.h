@@ -53,16 +53,21 @@ typedef struct feature_table {
 /* Collective. Looks at config->input.files and settles the features: cluster.features as asked for; at
  * its default, for /users of a result those of its model, else every column of numbers but the key,
  * written into cluster.features. STRATA_ERR_USAGE for a column that does not exist (with a suggestion)
- * or holds text, more than STRATA_FEATURES_MAX, a table of a text file, several HDF5 files; STRATA_ERR_INPUT for files that cannot be used,
- * STRATA_ERR_VERIFY for a damaged or unfinished result. Release in every case. */
+ * or holds text, more than STRATA_FEATURES_MAX, a table of a text file, several HDF5 files;
+ * STRATA_ERR_INPUT for files that cannot be used, among them a damaged HDF5 file and a result that is not
+ * complete. Release in every case. */
 strata_status feature_source_open(strata_context *ctx, strata_config *config,
                                   feature_source *source) STRATA_MUST_USE;
 void feature_source_release(feature_source *source);
 
+/* Not collective. STRATA_ERR_INPUT for STRATA_ERR_VERIFY, other statuses as they are: a reader refuses a
+ * file, and where that file is the input of a job, the input is unusable. */
+strata_status feature_source_judge(strata_context *ctx, strata_status rc) STRATA_MUST_USE;
+
 /* Collective. Reads the rows; each rank its part. Keys of a result stay as they are; others are treated
  * as privacy.mode says, and their rows are sorted by key, so that the order of the input does not
  * matter. key64 is a function of the key alone, for a result the very one that its run had; without keys
- * it is the row number. Errors of strata_numeric_read and strata_reader_reals. */
+ * it is the row number. Errors of strata_numeric_read and strata_reader_reals, damage as above. */
 strata_status feature_table_read(strata_context *ctx, const strata_config *config,
                                  feature_source *source, feature_table *table) STRATA_MUST_USE;
 void feature_table_release(feature_table *table);

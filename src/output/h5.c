@@ -40,8 +40,8 @@ static bool is_full(const char *text)
     return false;
 }
 
-strata_status h5_fail(strata_context *ctx, strata_status fallback, const char *path,
-                      const char *what)
+static strata_status fail(strata_context *ctx, strata_status fallback, const char *path,
+                          const char *what, const char *advice)
 {
     reason why = {"no reason given"};
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_innermost, &why);
@@ -55,7 +55,22 @@ strata_status h5_fail(strata_context *ctx, strata_status fallback, const char *p
         if (quote)
             *quote = '\0';
     }
-    return strata_context_fail(ctx, status, __FILE__, __LINE__, "%s: %s: %s", path, what, why.text);
+    return strata_context_fail(ctx, status, __FILE__, __LINE__, "%s: %s: %s%s", path, what,
+                               why.text, advice);
+}
+
+strata_status h5_fail(strata_context *ctx, strata_status fallback, const char *path,
+                      const char *what)
+{
+    return fail(ctx, fallback, path, what, "");
+}
+
+strata_status h5_damaged(strata_context *ctx, const char *path, const char *what)
+{
+    enum { ROOM = 2200 }; /* the longest path of an object, with what is said of it */
+    char text[ROOM];
+    snprintf(text, sizeof text, "%s%scannot be read", what, *what ? " " : "");
+    return fail(ctx, STRATA_ERR_VERIFY, path, text, "; copy the file again or make it anew");
 }
 
 void h5_release(hid_t *id)

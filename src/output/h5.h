@@ -19,6 +19,10 @@ void h5_begin(void);
 strata_status h5_fail(strata_context *ctx, strata_status fallback, const char *path,
                       const char *what);
 
+/* The same for a file that is read and turns out to be damaged: STRATA_ERR_VERIFY with what to do about
+ * it. what: the part that cannot be read, "" = the whole file. */
+strata_status h5_damaged(strata_context *ctx, const char *path, const char *what);
+
 /* Releases any HDF5 id but a file written to, and sets it to -1; safe on a negative one. */
 void h5_release(hid_t *id);
 
@@ -37,6 +41,14 @@ int64_t h5_element_size(strata_type type, int32_t width);
     do {                                                                                           \
         if ((call) < 0) {                                                                          \
             rc = h5_fail((ctx), (status), (path), (what));                                         \
+            goto done;                                                                             \
+        }                                                                                          \
+    } while (0)
+
+#define H5_READ(ctx, path, what, call)                                                             \
+    do {                                                                                           \
+        if ((call) < 0) {                                                                          \
+            rc = h5_damaged((ctx), (path), (what));                                                \
             goto done;                                                                             \
         }                                                                                          \
     } while (0)

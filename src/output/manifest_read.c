@@ -88,13 +88,13 @@ static strata_status read_attribute(walk *w, hid_t object, manifest_entry *entry
     hid_t type = -1, id = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, index,
                                          H5P_DEFAULT, H5P_DEFAULT);
     manifest_attribute found = {.name = name};
-    H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, entry->path, id);
+    H5_READ(w->ctx, w->file_path, entry->path, id);
     ssize_t length = H5Aget_name(id, sizeof name, name);
     if (length <= 0 || length >= (ssize_t)sizeof name) {
         rc = refuse(w, entry->path, "has an attribute with a bad name");
         goto done;
     }
-    H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, entry->path, type = H5Aget_type(id));
+    H5_READ(w->ctx, w->file_path, entry->path, type = H5Aget_type(id));
     const char *why = attribute_type(id, type, &found);
     if (why) {
         rc = w->lenient ? STRATA_OK : refuse(w, entry->path, why);
@@ -102,7 +102,7 @@ static strata_status read_attribute(walk *w, hid_t object, manifest_entry *entry
     }
     STRATA_TRY(strata_calloc(w->ctx, (int64_t)found.width + 1, 1, &value));
     found.value = value;
-    H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, entry->path, H5Aread(id, type, value));
+    H5_READ(w->ctx, w->file_path, entry->path, H5Aread(id, type, value));
     STRATA_TRY(manifest_attribute_add(w->ctx, entry, &found));
 done:
     h5_release(&type);
@@ -242,7 +242,7 @@ static strata_status read_column_entry(walk *w, hid_t group, const char *name, c
     strata_status rc = STRATA_OK;
     manifest_entry *entry = NULL;
     hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
-    H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, path, set);
+    H5_READ(w->ctx, w->file_path, path, set);
     manifest_entry examined = {0};
     const char *why = examine_column(set, w->lenient, &examined);
     if (why) {
@@ -279,13 +279,12 @@ static strata_status read_child(walk *w, hid_t group, const char *name, const H5
         rc = w->lenient ? leave_out(w, w->path, why) : refuse(w, w->path, why);
         goto done;
     }
-    H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, w->path,
-             H5Oget_info_by_name2(group, name, &info, H5O_INFO_BASIC, H5P_DEFAULT));
+    H5_READ(w->ctx, w->file_path, w->path,
+            H5Oget_info_by_name2(group, name, &info, H5O_INFO_BASIC, H5P_DEFAULT));
     if (info.type == H5O_TYPE_DATASET && (info.rc == 1 || w->lenient))
         STRATA_TRY(read_column_entry(w, group, name, w->path));
     else if (info.type == H5O_TYPE_GROUP && info.rc == 1 && !w->lenient) {
-        H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, w->path,
-                 child = H5Gopen2(group, name, H5P_DEFAULT));
+        H5_READ(w->ctx, w->file_path, w->path, child = H5Gopen2(group, name, H5P_DEFAULT));
         STRATA_TRY(read_group(w, child));
     } else if (!w->lenient)
         rc = refuse(w, w->path, "is neither a group nor a data set with one name");
@@ -315,7 +314,7 @@ static strata_status read_group(walk *w, hid_t group)
     if (w->rc != STRATA_OK)
         rc = w->rc;
     else if (code < 0)
-        rc = h5_fail(w->ctx, STRATA_ERR_VERIFY, w->file_path, w->path);
+        rc = h5_damaged(w->ctx, w->file_path, w->path);
 done:
     return rc;
 }
@@ -350,7 +349,7 @@ static strata_status open_group(walk *w, hid_t file, hid_t *out)
     char part[NAME_BYTES], there[200];
     const char *rest = w->path;
     hid_t group = H5Gopen2(file, "/", H5P_DEFAULT), next = -1;
-    H5_CHECK(w->ctx, STRATA_ERR_VERIFY, w->file_path, "/", group);
+    H5_READ(w->ctx, w->file_path, "/", group);
     while (*rest) {
         rest += strspn(rest, "/");
         size_t length = strcspn(rest, "/");
@@ -366,7 +365,8 @@ static strata_status open_group(walk *w, hid_t file, hid_t *out)
             STRATA_FAIL(w->ctx, STRATA_ERR_INPUT, "%s: there is no table %s in it%s", w->file_path,
                         w->path, list_names(group, there, sizeof there));
         if (H5Lget_info(group, part, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
-            STRATA_FAIL(w->ctx, STRATA_ERR_VERIFY, "%s: %s is a soft or external link",
+            STRATA_FAIL(w->ctx, STRATA_ERR_VERIFY,
+                        "%s: %s is a soft or external link; --table names the group itself",
                         w->file_path, w->path);
         next = H5Gopen2(group, part, H5P_DEFAULT);
         if (next < 0)
@@ -438,15 +438,13 @@ strata_status manifest_read_rows(strata_context *ctx, const char *file_path, hid
     char what[PATH_BYTES + 64];
     if (count == 0)
         return STRATA_OK;
-    snprintf(what, sizeof what, "%s is damaged at rows from %" PRId64, column->path, first);
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what,
-             set = H5Dopen2(file, column->path, H5P_DEFAULT));
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what, space = H5Dget_space(set));
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what, memory = H5Screate_simple(1, &n, NULL));
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what,
-             H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &n, NULL));
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, file_path, what,
-             H5Dread(set, memory_type, memory, space, H5P_DEFAULT, out));
+    snprintf(what, sizeof what, "%s, rows from %" PRId64 ",", column->path, first);
+    H5_READ(ctx, file_path, what, set = H5Dopen2(file, column->path, H5P_DEFAULT));
+    H5_READ(ctx, file_path, what, space = H5Dget_space(set));
+    H5_READ(ctx, file_path, what, memory = H5Screate_simple(1, &n, NULL));
+    H5_READ(ctx, file_path, what,
+            H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &n, NULL));
+    H5_READ(ctx, file_path, what, H5Dread(set, memory_type, memory, space, H5P_DEFAULT, out));
 done:
     h5_release(&memory);
     h5_release(&space);

@@ -22,8 +22,7 @@ static strata_status open_file(strata_context *ctx, strata_reader *reader)
         STRATA_FAIL(ctx, reader->foreign, "%s: is not an HDF5 file", reader->path);
     access = h5_access(MPI_COMM_NULL);
     H5_CHECK(ctx, STRATA_ERR_INTERNAL, reader->path, "cannot be opened", access);
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, "cannot be opened",
-             reader->file = H5Fopen(reader->path, H5F_ACC_RDONLY, access));
+    H5_READ(ctx, reader->path, "", reader->file = H5Fopen(reader->path, H5F_ACC_RDONLY, access));
 done:
     h5_release(&access);
     if (fd >= 0)
@@ -43,11 +42,12 @@ static strata_status check_root(strata_context *ctx, const strata_reader *reader
                     reader->path);
     if (!strata_reader_attribute_integer(reader, "/", "schema_version", &version) ||
         version != STRATA_SCHEMA_VERSION)
-        STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: has schema version %lld, this program reads %d",
+        STRATA_FAIL(ctx, STRATA_ERR_VERIFY,
+                    "%s: has schema version %lld, this program reads %d; make it anew",
                     reader->path, (long long)version, STRATA_SCHEMA_VERSION);
     if (!strata_reader_attribute_integer(reader, "/", "complete", &complete) || complete != 1)
-        STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: is not complete; its job was interrupted",
-                    reader->path);
+        STRATA_FAIL(ctx, STRATA_ERR_VERIFY,
+                    "%s: is not complete; its job was interrupted, run it again", reader->path);
     if (!strata_reader_attribute_text(reader, "/", "content_digest", &digest) ||
         strlen(digest) != 32)
         STRATA_FAIL(ctx, STRATA_ERR_VERIFY, "%s: has no content_digest", reader->path);
@@ -257,11 +257,10 @@ strata_status strata_reader_texts(strata_context *ctx, strata_reader *reader, co
     if (entry->type != STRATA_TEXT)
         STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: %s does not hold text", reader->path, column);
     /* The file's own character set, whatever it is, padded as ours. */
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, column,
-             set = H5Dopen2(reader->file, entry->path, H5P_DEFAULT));
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, column, type = H5Dget_type(set));
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, column, memory = H5Tcopy(type));
-    H5_CHECK(ctx, STRATA_ERR_VERIFY, reader->path, column, H5Tset_strpad(memory, H5T_STR_NULLPAD));
+    H5_READ(ctx, reader->path, column, set = H5Dopen2(reader->file, entry->path, H5P_DEFAULT));
+    H5_READ(ctx, reader->path, column, type = H5Dget_type(set));
+    H5_READ(ctx, reader->path, column, memory = H5Tcopy(type));
+    H5_READ(ctx, reader->path, column, H5Tset_strpad(memory, H5T_STR_NULLPAD));
     STRATA_TRY(
         manifest_read_rows(ctx, reader->path, reader->file, entry, memory, first, count, out));
 done:
