@@ -198,6 +198,7 @@ typedef struct strata_rejects {
     bool keep; /* a rejects file is wanted; otherwise only the first one is remembered */
     bool any;
     strata_rejected_row first;
+    int32_t n_found, n_expected; /* columns, when they are its reason */
 } strata_rejects;
 
 /* ---- one pass (tally.c, pass.c) -------------------------------------------------------------- */
@@ -321,11 +322,13 @@ static inline int strata_owner_of(const strata_context *ctx, const uint8_t who[1
 
 /* Not collective. */
 void strata_rejects_init(strata_rejects *rejects, bool keep);
-strata_status strata_rejects_add(strata_job *job, const strata_rejected_row *row) STRATA_MUST_USE;
+strata_status strata_rejects_add(strata_job *job, int32_t segment,
+                                 const strata_row *row) STRATA_MUST_USE;
 void strata_rejects_release(strata_rejects *rejects);
 /* Collective. Writes input.rejects_file, if configured. */
 strata_status strata_rejects_write(strata_job *job) STRATA_MUST_USE;
-/* Collective. "path:line: reason" of the first rejected row of all, "" for none. */
+/* Collective. "path:line: reason" of the first rejected row of all, with the numbers of
+ * columns where they are it; "" for none. */
 strata_status strata_rejects_first(strata_job *job, char *text, int64_t room) STRATA_MUST_USE;
 
 /* Collective. Digests of the stored files, [n_sources][33] on all ranks. */

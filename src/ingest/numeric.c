@@ -11,7 +11,7 @@
 typedef struct bad_row {
     int64_t source, line,
         wanted; /* source -1: none; wanted: which column, -1 = the row as a whole */
-    int64_t reason;
+    int64_t reason, n_found, n_expected; /* columns, when they are the reason */
     char text[44]; /* what stands there, cut off; for the key empty, it may identify somebody */
 } bad_row;
 
@@ -84,6 +84,10 @@ static void keep_bad(numeric_pass *pass, int32_t segment, const strata_row *row)
                                : row->reject == STRATA_REJECT_USER ? pass->plan->n_values
                                                                    : -1,
                      .reason = row->reject};
+    if (row->reject == STRATA_REJECT_COLUMNS) {
+        bad->n_found = row->n_found;
+        bad->n_expected = row->n_expected;
+    }
     pass->bad_segment = segment;
     for (int64_t i = 0; number && i < row->order.length && i < room; i++) {
         const char c = row->order.text[i];
@@ -188,7 +192,9 @@ static void explain_bad(const strata_job *job, const strata_numeric_plan *plan, 
     else if (bad->reason == STRATA_REJECT_AMOUNT || bad->reason == STRATA_REJECT_USER)
         snprintf(text, room, "column %s is empty", plan->names[bad->wanted]);
     else if (bad->reason == STRATA_REJECT_COLUMNS)
-        snprintf(text, room, "the row has too few or too many columns");
+        snprintf(text, room, "the row has too %s columns: %lld found, %lld expected",
+                 bad->n_found < bad->n_expected ? "few" : "many", (long long)bad->n_found,
+                 (long long)bad->n_expected);
     else if (bad->reason == STRATA_REJECT_QUOTE)
         snprintf(text, room, "a quote is not closed or misplaced");
     else if (bad->reason == STRATA_REJECT_ENCODING)

@@ -52,6 +52,7 @@ typedef struct strata_row {
     int64_t line;   /* line ends of the segment before it */
     int64_t amount; /* 10^-decimals units */
     int32_t day, second; /* numeric table: second is the wanted column of that field */
+    int32_t n_found, n_expected; /* columns, of a row that is rejected for their number */
     int32_t reject; /* strata_reject, or STRATA_REJECT_COUNT for a readable row */
     bool clipped;   /* set by the check of outliers */
     strata_field user, order, region, currency; /* numeric table: key, the field that is no number */

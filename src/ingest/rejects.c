@@ -68,20 +68,26 @@ done:
     return rc;
 }
 
-strata_status strata_rejects_add(strata_job *job, const strata_rejected_row *row)
+strata_status strata_rejects_add(strata_job *job, int32_t segment, const strata_row *row)
 {
     strata_status rc = STRATA_OK;
     strata_rejects *r = &job->rejects;
+    const strata_rejected_row rejected = {
+        .offset = row->offset, .line = row->line, .segment = segment, .reason = row->reject};
     if (!r->any) { /* a rank reads its rows in the order of file and offset */
-        r->first = *row;
+        r->first = rejected;
         r->any = true;
+        if (row->reject == STRATA_REJECT_COLUMNS) {
+            r->n_found = row->n_found;
+            r->n_expected = row->n_expected;
+        }
     }
     if (!r->keep)
         return STRATA_OK;
     if (r->n >= job->tuning.rejects_in_memory)
         STRATA_TRY(spill(job));
     STRATA_TRY(strata_reserve(job->ctx, &r->items, &r->capacity, r->n + 1, sizeof *r->items));
-    r->items[r->n++] = *row;
+    r->items[r->n++] = rejected;
 done:
     return rc;
 }
@@ -264,7 +270,8 @@ strata_status strata_rejects_first(strata_job *job, char *text, int64_t room)
     strata_status rc = STRATA_OK;
     strata_context *ctx = job->ctx;
     const strata_rejects *r = &job->rejects;
-    int64_t facts[3] = {0}, lowest = r->any ? ctx->rank : ctx->size;
+    char columns[64] = "";
+    int64_t facts[5] = {0}, lowest = r->any ? ctx->rank : ctx->size;
     STRATA_TRY(strata_par_allreduce_i64(ctx, &lowest, 1, STRATA_MIN));
     text[0] = '\0';
     if (lowest == ctx->size)
@@ -273,10 +280,15 @@ strata_status strata_rejects_first(strata_job *job, char *text, int64_t room)
         facts[0] = job->segments[r->first.segment].source;
         facts[1] = line_number(job, &r->first);
         facts[2] = r->first.reason;
+        facts[3] = r->n_found;
+        facts[4] = r->n_expected;
     }
     STRATA_TRY(strata_par_bcast(ctx, facts, sizeof facts, (int)lowest));
-    snprintf(text, (size_t)room, "%s:%lld: %s", job->sources[facts[0]].path, (long long)facts[1],
-             strata_reject_text((strata_reject)facts[2]));
+    if (facts[2] == STRATA_REJECT_COLUMNS)
+        snprintf(columns, sizeof columns, " (%lld found, %lld expected)", (long long)facts[3],
+                 (long long)facts[4]);
+    snprintf(text, (size_t)room, "%s:%lld: %s%s", job->sources[facts[0]].path, (long long)facts[1],
+             strata_reject_text((strata_reject)facts[2]), columns);
 done:
     return rc;
 }

@@ -132,9 +132,7 @@ static void describe(const strata_job *job, const strata_row *row, int32_t regio
 static strata_status reject(strata_job *job, int32_t segment, const strata_row *row)
 {
     job->tally.rejected[row->reject]++;
-    strata_rejected_row rejected = {
-        .offset = row->offset, .line = row->line, .segment = segment, .reason = row->reject};
-    return strata_rejects_add(job, &rejected);
+    return strata_rejects_add(job, segment, row);
 }
 
 strata_status strata_tally_batch(strata_job *job, int32_t segment, strata_batch *batch)

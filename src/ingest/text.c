@@ -224,6 +224,13 @@ static void read_numbers(strata_reader *r, strata_row *row)
         row->reject = STRATA_REJECT_ENCODING;
 }
 
+static void reject_columns(const strata_reader *r, int64_t n, strata_row *row)
+{
+    row->reject = STRATA_REJECT_COLUMNS;
+    row->n_found = (int32_t)n; /* a row has at most as many as bytes */
+    row->n_expected = r->columns.n;
+}
+
 static inline void read_row(strata_reader *r, strata_row *row)
 {
     if (r->plan->numbers)
@@ -269,7 +276,7 @@ static row_state cut_slowly(strata_reader *r, strata_row *row)
     else if (cut->bad_quote)
         row->reject = STRATA_REJECT_QUOTE;
     else if (cut->n_fields != r->columns.n)
-        row->reject = STRATA_REJECT_COLUMNS;
+        reject_columns(r, cut->n_fields, row);
     if (row->reject != STRATA_REJECT_COUNT)
         return ROW_READY;
     for (int32_t i = 0; i < r->n_wanted; i++) {
@@ -316,7 +323,7 @@ static row_state cut_row(strata_reader *r, strata_row *row)
     if (pos - start > r->plan->tuning->row_limit) {
         row->reject = STRATA_REJECT_TOO_LONG;
     } else if (column + 1 != n) {
-        row->reject = STRATA_REJECT_COLUMNS;
+        reject_columns(r, column + 1, row);
     } else {
         for (int32_t i = 0; i < r->n_wanted; i++) {
             int32_t k = r->column[i];

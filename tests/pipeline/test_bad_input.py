@@ -55,7 +55,8 @@ def bad_rows():
             (b"u1,1900-02-29,1", "time"), (b"u1,0000-01-01,1", "time"),
             (b"u1,2024-01-01T24:00:00,1", "time"), (b"u1,2024-13-01,1", "time"),
             (b"u1,9999-01-01,1", "time"), (b"u1,1066-10-14,1", "time"), (b"u1,,1", "time"),
-            (b",2024-01-01,1", "user"), (b"u1,2024-01-01", "column"), (b"u1,2024-01-01,1,2", "column"),
+            (b",2024-01-01,1", "user"), (b"u1,2024-01-01", r"columns \(2 found, 3 expected\)"),
+            (b"u1,2024-01-01,1,2", r"columns \(4 found, 3 expected\)"),
             (b"u\0,2024-01-01,1", "NUL|encoding|UTF-8"), (b"u\xff\xfe,2024-01-01,1", "NUL|encoding|UTF-8"),
             (b"u" * 2_000_000 + b",2024-01-01,1", "long")]:
         case(f"row {text[:40]!r}", HEADER + half[0] + text + b"\n" + half[1], 5,

@@ -255,8 +255,9 @@ def bad():
     good = "a,b\n" + "".join(f"{i % 37}.5,{i * i % 101}\n" for i in range(400))
     half = good.splitlines(True)
     for text, reason in (("NaN,1", "NaN"), ("1,inf", "column b.*inf"), ("1,1e400", "1e400"), ("x,1", '"x"'),
-                         (",1", "column a is empty"), ("1,0x10", "0x10"), ("1", "too few or too many"),
-                         ("1,2,3", "too few or too many"), ('"1,2', "quote"), ("1,1,", "too few or too many"),
+                         (",1", "column a is empty"), ("1,0x10", "0x10"), ("1", "too few columns: 1 found, 2 expected"),
+                         ("1,2,3", "too many columns: 3 found, 2 expected"), ('"1,2', "quote"),
+                         ("1,1,", "too many columns: 3 found, 2"), ('"1,1"', "too few columns: 1 found, 2"),
                          ('"1,000",2', "1,000"), ("\uff11,1", "column a")):
         for n in (1, 4) if text == "NaN,1" else (4,):
             refuse(f"row {text} at {n} ranks", "".join(half[:200]) + text + "\n" + "".join(half[200:]), 5,
