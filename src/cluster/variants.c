@@ -40,7 +40,7 @@ const strata_variant_ops *strata_variant_find(const char *name)
  * Nanoseconds a point and core, measured on a Zen 5 core with AVX-512 at n = 2 10^6 to 4 10^6:
  *   lloyd    an iteration: 0.01 k (d + 4) with the float screen, 0.0045 k (d + 8) with the coarse one,
  *            but not below the memory's (4 d + 1) / 25
- *   filter   the order, once: 14 + 6 d; an iteration: that of the float screen times the share below at
+ *   filter   the order, once: 14 + 5 d; an iteration: that of the float screen times the share below at
  *            2 10^6 points a rank, growing as boxes do with fewer points, n^(-1/d); with d > 6 boxes own
  *            too little. benchmarks/filter_cost.py measures both
  *   merge    finding equal rows, once: 3 + 1.2 d, and 50 + 7 d a distinct row; the rows' labels, once a
@@ -52,7 +52,7 @@ const strata_variant_ops *strata_variant_find(const char *name)
  * problem.c, which rather is too large. The choice is about time only: every variant it may take is
  * exact. */
 enum { FILTER_D_MAX = 6, USUAL_ITERATIONS = 20, YINYANG_D = 48, YINYANG_K = 128 };
-static const double filter_share[FILTER_D_MAX + 1] = {0, 0.02, 0.13, 0.24, 0.39, 0.57, 0.75};
+static const double filter_share[FILTER_D_MAX + 1] = {0, 0.01, 0.07, 0.15, 0.25, 0.5, 0.8};
 static const double filter_least_points = 1e5; /* a rank; below, an iteration is over in no time */
 
 static double float_cost(int32_t k, int32_t d)
@@ -75,7 +75,7 @@ static double filter_cost(double points, int32_t k, int32_t d, double iterations
     if (d > FILTER_D_MAX || k < 2 || points < filter_least_points)
         return INFINITY;
     const double share = filter_share[d] * pow(2e6 / points, 1.0 / d);
-    return (ordered ? 0 : 14 + 6 * d) + iterations * float_cost(k, d) * share;
+    return (ordered ? 0 : 14 + 5 * d) + iterations * float_cost(k, d) * share;
 }
 
 /* A row. */
