@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cluster_memory.h"
 #include "command.h"
 #include "feature_table.h"
 #include "fit.h"
@@ -345,12 +346,25 @@ static void print_columns(const job *j)
     printf("\nKey: %s\n", s->key ? s->key : "none, rows are numbered");
 }
 
+static void print_memory(const strata_context *ctx, const job *j)
+{
+    const cluster_memory need = cluster_memory_estimate(&j->config, &j->source, ctx->size);
+    const char *variant = j->config.cluster.variant;
+    const bool chosen = strcmp(variant, need.variant) != 0;
+    printf("Memory: about %.1f MiB a rank: %d rank%s of %s%lld rows, variant %s%s%s%s.\n",
+           (double)need.bytes / 1048576.0, ctx->size, ctx->size == 1 ? "" : "s",
+           j->source.is_hdf5 ? "" : "about ", (long long)need.rows, variant,
+           chosen ? ", which may take " : "", chosen ? need.variant : "",
+           strcmp(variant, "merge") == 0 ? ", if few rows are distinct" : "");
+}
+
 static strata_status explain(strata_context *ctx, const job *j)
 {
     strata_status rc = STRATA_OK;
     const char *path = strata_option_text(j->line, "--output", "");
     STRATA_TRY(strata_output_check(ctx, path, strata_option_flag(j->line, "--force")));
     print_columns(j);
+    print_memory(ctx, j);
     printf("Result: %s can be written.\nDry run: nothing was computed.\n", path);
 done:
     return rc;

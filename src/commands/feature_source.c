@@ -116,6 +116,7 @@ static strata_status list_hdf5(strata_context *ctx, const char *path, feature_so
             continue; /* cannot be named in the result */
         snprintf(to->name, sizeof to->name, "%s", from->name);
         to->type = from->type;
+        to->width = from->type == STRATA_TEXT ? from->width : 0;
         to->numbers = from->type != STRATA_TEXT;
         source->n_columns++;
         STRATA_TRY(strata_text_copy(ctx, from->long_name, (int64_t)strlen(from->long_name),

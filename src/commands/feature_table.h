@@ -15,6 +15,7 @@ typedef struct feature_column {
     char name[STRATA_NUMERIC_NAME_LIMIT + 1];
     char *long_name, *units; /* owned */
     strata_type type;        /* numbers or STRATA_TEXT */
+    int32_t width;           /* of STRATA_TEXT in an HDF5 table, else 0 */
     bool numbers;            /* can be a feature */
 } feature_column;
 

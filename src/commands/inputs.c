@@ -1,8 +1,10 @@
 #include "inputs.h"
 
 #include <glob.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "strata/par.h"
 
@@ -19,6 +21,27 @@ void each_input(const strata_config *config, input_visit visit, void *data)
                 visit(found.gl_pathv[at], data);
         globfree(&found);
     }
+}
+
+double estimate_rows(const char *path, bool *packed)
+{
+    enum { SAMPLE = 1 << 16 };
+    char sample[SAMPLE];
+    struct stat info;
+    gzFile file = gzopen(path, "rb");
+    if (!file || stat(path, &info) != 0) {
+        if (file)
+            gzclose(file);
+        return 0;
+    }
+    int got = gzread(file, sample, SAMPLE);
+    double stored = (double)gzoffset(file), lines = 0;
+    for (int i = 0; i < got; i++)
+        lines += sample[i] == '\n';
+    if (packed)
+        *packed = !gzdirect(file);
+    gzclose(file);
+    return got > 0 && stored > 0 ? lines * fmax(1, (double)info.st_size / stored) : 0;
 }
 
 typedef struct twin {

@@ -11,6 +11,10 @@ typedef void (*input_visit)(const char *path, void *data);
  * passed over: who reads them tells. */
 void each_input(const strata_config *config, input_visit visit, void *data);
 
+/* Not collective. Rows of a file, estimated from its beginning: plain or gzip, what gzread takes is what
+ * ingest takes. 0 when it cannot be read. *packed (may be NULL): whether it is gzip. */
+double estimate_rows(const char *path, bool *packed);
+
 /* Collective. STRATA_ERR_USAGE when output is one of the inputs, also by another name: --force would
  * replace it. Rank 0 looks. */
 strata_status check_output_is_no_input(strata_context *ctx, const strata_config *config,

@@ -1,9 +1,6 @@
 /* run: the main job. */
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include "command.h"
 #include "inputs.h"
@@ -43,23 +40,6 @@ done:
 
 /* ---- dry run --------------------------------------------------------------------------------- */
 
-/* Rows of a file, estimated from its beginning: plain or gzip, what gzread takes is what ingest takes. */
-static double estimate_rows(const char *path)
-{
-    enum { SAMPLE = 1 << 16 };
-    char sample[SAMPLE];
-    struct stat info;
-    gzFile file = gzopen(path, "rb");
-    if (!file || stat(path, &info) != 0)
-        return 0;
-    int got = gzread(file, sample, SAMPLE);
-    double stored = (double)gzoffset(file), lines = 0;
-    for (int i = 0; i < got; i++)
-        lines += sample[i] == '\n';
-    gzclose(file);
-    return got > 0 && stored > 0 ? lines * fmax(1, (double)info.st_size / stored) : 0;
-}
-
 /* Rank 0 only. */
 static strata_status explain(strata_context *ctx, const strata_config *config,
                              const strata_input_file *files, int32_t n, const char *path, bool force)
@@ -72,7 +52,7 @@ static strata_status explain(strata_context *ctx, const strata_config *config,
     STRATA_TRY(strata_rules_explain(ctx, config, stdout));
     for (int32_t i = 0; i < n; i++) {
         bytes += files[i].bytes;
-        rows += estimate_rows(files[i].path);
+        rows += estimate_rows(files[i].path, NULL);
     }
     printf("\nInput: %d file%s, %.1f MiB as stored, about %.3g rows.\n", (int)n, n == 1 ? "" : "s",
            (double)bytes / 1048576.0, rows);

@@ -310,6 +310,45 @@ def bad():
     refuse("a result that is not complete", None, 5, r"out\.h5: is not complete.*run it again", path="out.h5")
 
 
+def memory():
+    """What a dry run says of memory is what the job then takes, whatever the variant, and less on more ranks."""
+    n, source = 1_000_000, random.Random(9)
+    few = [[source.gauss(30 * (i % 7), 4) for i in range(10000)] for _ in range(4)]
+    with h5py.File("t.h5", "w") as f:
+        for name, values in zip("abcd", few):
+            f.create_dataset(f"users/{name}", data=values * (n // 10000), chunks=(131072,))
+        f.create_dataset("users/user_key", data=[b"%020d" % (i * 7919 % n) for i in range(n)], dtype="S20", chunks=(131072,))
+    with open("t.csv", "w") as f:
+        f.writelines("k%06d,%.6f,%.6f\n" % (i % 10000, a, b) for _ in range(40) for i, (a, b) in enumerate(zip(*few[:2])))
+    open("t.csv.gz", "wb").write(gzip.compress(open("t.csv", "rb").read(), 1))
+    open("key", "w").write("0123456789abcdef0123456789abcdef\n")
+    os.chmod("key", 0o600)
+    told = {}
+    for path, ranks, more in (("t.h5", 1, ("--variant", "lloyd")), ("t.h5", 3, ("--variant", "lloyd")),
+                              ("t.h5", 1, ("--variant", "filter", "--features", "a,b,c,d", "--scale", "robust")),
+                              ("t.h5", 2, ("--variant", "elkan", "-k", 20)), ("t.h5", 1, ("--set", "privacy.mode=plain")),
+                              ("t.csv", 1, ()), ("t.csv", 2, ("--key", "c1")), ("t.csv.gz", 2, ())):
+        plan = ("cluster", "-i", path, "--restarts", 1, "--max-iterations", 2, "--set", "output.compression=0", "--set",
+                "privacy.key_file=key", *more, "-o")
+        dry = run(*plan, "dry.h5", "--dry-run", ranks=ranks).stdout
+        found = re.search(r"Memory: about ([\d.]+) MiB a rank: (\d) ranks? of (about )?(\d+) rows, variant (\w+)", dry)
+        if not found:
+            sys.exit(f"no estimate of memory in\n{dry}")
+        done = run(*plan, "out.h5", "--force", ranks=ranks).stdout
+        taken = float(re.search(r"ranks?, at most ([\d.]+) MiB each", done).group(1))
+        estimate, rows = float(found.group(1)), int(found.group(4))
+        print(f"  {path} at {ranks} ranks {more}: {estimate} MiB estimated, {taken} taken")
+        equal("ranks", int(found.group(2)), ranks)
+        close("rows", rows, (n if path == "t.h5" else 400000) / ranks, 0.05)
+        if "asan" not in STRATA: # which takes what it likes
+            close("memory", estimate, taken, 0.3)
+        told[path, ranks, "filter" in more] = estimate
+    equal("less on more ranks, more for an order", (told["t.h5", 3, False] < 0.7 * told["t.h5", 1, False],
+                                                    told["t.h5", 1, True] > told["t.h5", 1, False]), (True, True))
+    dry = run("cluster", "-i", "t.h5", "-o", "dry.h5", "--dry-run", ranks=1).stdout
+    equal("auto", "variant auto, which may take filter" in dry, True)
+
+
 def damaged():
     """A damaged HDF5 file is an input that cannot be used, whoever wrote it; what to do is said."""
     do = r"copy the file again or make it anew"
@@ -464,4 +503,4 @@ def odd():
 if __name__ == "__main__":
     with Folder():
         {"iris": iris, "lloyd": lloyd, "formats": formats, "result": result, "bad": bad, "odd": odd,
-         "damaged": damaged, "hdf5": hdf5}[sys.argv[1]]()
+         "damaged": damaged, "memory": memory, "hdf5": hdf5}[sys.argv[1]]()
