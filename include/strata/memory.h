@@ -28,6 +28,10 @@ void strata_free(void *pointer_to_pointer);
 /* Largest resident set of this process so far, in bytes. Not collective. */
 int64_t strata_peak_memory(void);
 
+/* Gives the pages of memory of size bytes behind its first used ones back to the system; what they held
+ * is lost, the rest stays, and so does the duty to free it. Not collective. */
+void strata_memory_return(void *memory, int64_t used, int64_t size);
+
 /* Gives freed memory back to the system where it can: before the next phase takes its own from elsewhere,
  * and in measurements, so that the next allocation shows in the resident set. Not collective. */
 void strata_memory_trim(void);

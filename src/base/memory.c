@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "strata/fault.h"
 
@@ -93,6 +94,15 @@ int64_t strata_peak_memory(void)
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return 0;
     return (int64_t)usage.ru_maxrss * 1024;
+}
+
+void strata_memory_return(void *memory, int64_t used, int64_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)memory;
+    const uintptr_t from = (start + (uintptr_t)used + page - 1) / page * page;
+    const uintptr_t to = (start + (uintptr_t)size) / page * page;
+    if (from < to)
+        (void)madvise((char *)memory + (from - start), to - from, MADV_DONTNEED); /* a wish */
 }
 
 void strata_memory_trim(void)

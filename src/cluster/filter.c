@@ -423,7 +423,7 @@ const strata_variant_ops strata_variant_filter = {
     .info = {.name = "filter",
              .exact = true,
              .bytes_per_point = 12, /* while the order is made */
-             .bytes_per_point_d = 8,
+             .bytes_per_point_d = 4,
              .keeps = "points in space order, a tree of boxes with sums, labels or one label a box",
              .regime = "d <= 6, many points, several iterations",
              .d_min = 1,

@@ -5,7 +5,8 @@
  * Whole points are moved, twice: first into some thousand parts by the curve's leading bits, then
  * each part, which the cache holds, by the bits that follow straight to the places of its leaves. Memory
  * is read and written in order; fetching points by a sorted list of rows would read a cache line for
- * each value. */
+ * each value. The leaves take the place of the parts, which need more room: new pages are what costs
+ * most here. */
 #include "cluster/order.h"
 
 #include <math.h>
@@ -56,8 +57,9 @@ typedef struct sorter {
     int32_t d, shift; /* a part is key >> shift */
     int64_t parts;
     int64_t *start;   /* [parts + 1] where each begins; owned */
-    char *travellers; /* [n_local] in parts; owned */
+    char *travellers; /* [n_local] in parts: where the leaves will be */
     size_t size;      /* of one */
+    char *moving;     /* [most] some of them on their way to the leaves; owned */
 } sorter;
 
 /* Keys [n_local] into what will be the rows of the order; with many features only the first ones can
@@ -105,8 +107,9 @@ static void part_points(sorter *s)
     s->start[0] = 0;
 }
 
-/* One part by the bits below its own, as many as tell its points apart twice over. */
-static void sort_part(const sorter *s, int64_t part)
+/* One part by the bits below its own, as many as tell its points apart twice over. from: its
+ * travellers. */
+static void sort_part(const sorter *s, int64_t part, const char *from)
 {
     int64_t place[REST + 1] = {0};
     const int64_t first = s->start[part], end = s->start[part + 1];
@@ -115,7 +118,6 @@ static void sort_part(const sorter *s, int64_t part)
         bits++;
     const int32_t shift = s->shift - bits;
     const uint32_t mask = (1u << bits) - 1;
-    const char *from = s->travellers + (size_t)first * s->size;
     for (int64_t i = 0; i < end - first; i++)
         place[((((const traveller *)(const void *)(from + (size_t)i * s->size))->key >> shift) &
                mask) +
@@ -131,6 +133,40 @@ static void sort_part(const sorter *s, int64_t part)
         for (int32_t f = 0; f < s->d; f++)
             x[f * STRATA_LEAF] = t->x[f];
     }
+}
+
+/* The parts from part on that must leave together. Leaves up to a point's end at most STRATA_LEAF - 1
+ * points behind it: 4 d (at + 63) bytes, which is before the travellers that follow it, (4 d + 8) at,
+ * from at = 32 d on. */
+static int64_t together(const sorter *s, int64_t part)
+{
+    int64_t next = part + 1;
+    while (next < s->parts && s->start[next] < (int64_t)s->d * (STRATA_LEAF / 2))
+        next++;
+    return next;
+}
+
+static strata_status sort_parts(sorter *s)
+{
+    strata_status rc = STRATA_OK;
+    int64_t most = 0;
+    for (int64_t part = 0, next; part < s->parts; part = next) {
+        next = together(s, part);
+        const int64_t points = s->start[next] - s->start[part];
+        most = points > most ? points : most;
+    }
+    STRATA_TRY(strata_alloc(s->p->ctx, most, (int64_t)s->size, &s->moving));
+    for (int64_t part = 0, next; part < s->parts; part = next) {
+        next = together(s, part);
+        const int64_t first = s->start[part];
+        memcpy(s->moving, s->travellers + (size_t)first * s->size,
+               (size_t)(s->start[next] - first) * s->size);
+        for (int64_t i = part; i < next; i++)
+            sort_part(s, i, s->moving + (size_t)(s->start[i] - first) * s->size);
+    }
+done:
+    strata_free(&s->moving);
+    return rc;
 }
 
 /* Copies of the last point fill up the last leaf. */
@@ -152,12 +188,15 @@ static strata_status sort_points(const strata_problem *p, strata_order *o)
         .p = p, .o = o, .d = p->d, .size = sizeof(traveller) + (size_t)p->d * sizeof(float)};
     STRATA_TRY(strata_alloc(p->ctx, p->n_local, sizeof *o->row, &o->row));
     STRATA_TRY(strata_calloc(p->ctx, REST + 1, sizeof *s.start, &s.start));
-    STRATA_TRY(strata_alloc(p->ctx, p->n_local, s.size, &s.travellers));
-    STRATA_TRY(strata_alloc(p->ctx, o->nodes[0] * p->d * STRATA_LEAF, sizeof *o->x, &o->x));
+    const int64_t leaves = o->nodes[0] * p->d * STRATA_LEAF * (int64_t)sizeof *o->x;
+    const int64_t travellers = p->n_local * (int64_t)s.size;
+    const int64_t room = leaves > travellers ? leaves : travellers;
+    STRATA_TRY(strata_alloc(p->ctx, room, 1, &o->x));
+    s.travellers = (char *)o->x;
     make_keys(&s);
     part_points(&s);
-    for (int64_t part = 0; part < s.parts; part++)
-        sort_part(&s, part);
+    STRATA_TRY(sort_parts(&s));
+    strata_memory_return(o->x, leaves, room);
     fill_up(o);
     if (!p->weights)
         goto done;
@@ -167,7 +206,6 @@ static strata_status sort_points(const strata_problem *p, strata_order *o)
         o->weights[i] = p->weights[o->row[i]];
 done:
     strata_free(&s.start);
-    strata_free(&s.travellers);
     return rc;
 }
 

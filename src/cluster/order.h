@@ -29,7 +29,7 @@ typedef struct strata_order {
 } strata_order;
 
 /* Not collective. The order of a problem's local points; kept in the problem until its release.
- * 4 d + 4 bytes a point, 16 d + 20 more in each 60 of them, and 4 d + 8 while it is made. O(n). */
+ * 4 d + 4 bytes a point, 16 d + 20 more in each 60 of them, and 8 a point while it is made. O(n). */
 strata_status strata_order_get(const strata_problem *problem,
                                const strata_order **out) STRATA_MUST_USE;
 void strata_order_destroy(strata_order **order);
