@@ -80,7 +80,8 @@ typedef struct strata_option {
  * always. */
 enum {
     STRATA_COMMON_CONFIG = 1, /* -c, --set, --seed, --print-config */
-    STRATA_COMMON_OUTPUT = 2, /* --force, --dry-run, --json, --strict */
+    STRATA_COMMON_OUTPUT = 2, /* --force, --dry-run, --json */
+    STRATA_COMMON_GATES = 4,  /* --strict */
 };
 
 struct strata_command_line;

@@ -178,7 +178,7 @@ const strata_command strata_command_run = {
                "publishes one verified HDF5 file. --dry-run explains the segment rules and checks the\n"
                "request without reading a row.",
     .uses_mpi = true,
-    .common = STRATA_COMMON_CONFIG | STRATA_COMMON_OUTPUT,
+    .common = STRATA_COMMON_CONFIG | STRATA_COMMON_OUTPUT | STRATA_COMMON_GATES,
     .options = options,
     .run = run,
 };

@@ -35,6 +35,9 @@ static const strata_option common_output[] = {
     {"--force", 0, STRATA_OPTION_FLAG, NULL, "replace an existing output"},
     {"--dry-run", 0, STRATA_OPTION_FLAG, NULL, "validate and estimate, compute nothing"},
     {"--json", 0, STRATA_OPTION_TEXT, "FILE", "write a machine-readable summary"},
+};
+
+static const strata_option common_gates[] = {
     {"--strict", 0, STRATA_OPTION_FLAG, NULL, "exit with 3 when a gate fails"},
 };
 
@@ -65,6 +68,7 @@ const strata_option *strata_command_option(const strata_command *command, int32_
     } groups[] = {
         {common_config, sizeof common_config / sizeof common_config[0], STRATA_COMMON_CONFIG},
         {common_output, sizeof common_output / sizeof common_output[0], STRATA_COMMON_OUTPUT},
+        {common_gates, sizeof common_gates / sizeof common_gates[0], STRATA_COMMON_GATES},
         {common_always, sizeof common_always / sizeof common_always[0], 0},
     };
     for (const strata_option *own = command->options; own && own->name; own++)

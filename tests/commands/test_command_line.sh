@@ -49,6 +49,9 @@ check 2 '--log-level: expected one of error|warning|info|debug, found "loud"' ve
 check 2 '--log-format is given twice' version --log-format text --log-format=text
 check 2 'unexpected "surplus"' version surplus
 check 2 'no help for "nothing"' help nothing
+check 0 'exit with 3 when a gate fails' help run
+check 2 'unknown option --strict' cluster --strict -i features.csv -o out.h5 # it has no gates
+"$STRATA" help cluster | grep -q -- --strict && { echo "the help of cluster has --strict"; failures=$((failures + 1)); }
 check 2 '"level":"error"' version --log-format json surplus
 
 # one serial command under mpirun answers once

@@ -203,6 +203,9 @@ def command_line():
     before = open("out.h5", "rb").read()
     run("run", "-q", "-c", "c.yaml", "-i", "tx.csv", "-o", "out.h5", ranks=2, expect=2)
     equal("an existing output stays without --force", open("out.h5", "rb").read() == before, True)
+    done = run("run", "-q", "-c", "c.yaml", "-i", "tx.csv", "-o", "strict.h5", "--strict", ranks=2, expect=3)
+    equal("--strict: 40 users are too few", "a gate failed; the result is written to strict.h5" in done.stderr, True)
+    run("verify", "strict.h5", ranks=0)
     if b"u001" in before or b"0123456789abcdef" in before:
         sys.exit("the output of a keyed run holds an identifier or the key")
 
