@@ -18,7 +18,7 @@ typedef struct period {
 
 /* What a user looks like once all its records are merged. */
 typedef struct folded {
-    strata_key key; /* who: the pseudonym; part: the region */
+    strata_record_key key; /* who: the pseudonym; part: the region */
     period whole;
     period fit, holdout; /* last: they do not travel without a hold-out period */
 } folded;
@@ -204,7 +204,8 @@ done:
     return rc;
 }
 
-static const strata_key *in_order(const strata_table *table, const uint32_t *order, int64_t at)
+static const strata_record_key *in_order(const strata_table *table, const uint32_t *order,
+                                         int64_t at)
 {
     return strata_table_record(table, order ? order[at] : at);
 }
@@ -225,12 +226,12 @@ done:
 }
 
 /* Folds the records of the next user; *entry is what the table of users has of it. */
-static strata_status fold_user(folder *f, folded *user, const strata_key **entry)
+static strata_status fold_user(folder *f, folded *user, const strata_record_key **entry)
 {
     strata_status rc = STRATA_OK;
     enum { AHEAD = 12 };
     const strata_table *t = &f->job->owned;
-    const strata_key *who = in_order(&f->job->users, f->user_order, f->at_user++);
+    const strata_record_key *who = in_order(&f->job->users, f->user_order, f->at_user++);
     if (memcmp(in_order(t, f->order, f->at)->who, who->who, 16) != 0)
         STRATA_FAIL(f->job->ctx, STRATA_ERR_INTERNAL, "records of a user without a name");
     *user = (folded){.whole = no_period, .fit = no_period, .holdout = no_period};
@@ -238,7 +239,7 @@ static strata_status fold_user(folder *f, folded *user, const strata_key **entry
     while (f->at < t->n) {
         if (f->at + AHEAD < t->n)
             __builtin_prefetch(in_order(t, f->order, f->at + AHEAD));
-        const strata_key *key = in_order(t, f->order, f->at);
+        const strata_record_key *key = in_order(t, f->order, f->at);
         if (memcmp(key->who, who->who, 16) != 0)
             break;
         f->at++;
@@ -246,7 +247,7 @@ static strata_status fold_user(folder *f, folded *user, const strata_key **entry
             STRATA_TRY(fold_visits(f, (const void *)key, user));
             continue;
         }
-        const strata_key *twin = f->at < t->n ? in_order(t, f->order, f->at) : NULL;
+        const strata_record_key *twin = f->at < t->n ? in_order(t, f->order, f->at) : NULL;
         if (twin && (twin->part != (key->part | 1) || twin->part == key->part ||
                      memcmp(twin->who, key->who, 16) != 0))
             twin = NULL;
@@ -363,7 +364,7 @@ static strata_status fold_slice(folder *f, removal *m)
     memset(m->counts, 0, (size_t)ctx->size * sizeof *m->counts);
     for (int64_t i = 0; i < left && i < f->job->tuning.slice_entries; i++) {
         folded user;
-        const strata_key *entry = NULL;
+        const strata_record_key *entry = NULL;
         STRATA_TRY(fold_user(f, &user, &entry));
         if (user.whole.orders == 0)
             continue;
@@ -479,7 +480,7 @@ static strata_status fold_rows(folder *f, int64_t width, char **rows, int64_t *n
     STRATA_TRY(strata_alloc(f->job->ctx, f->job->users.n, row_size, rows));
     while (f->at_user < f->job->users.n) {
         folded user;
-        const strata_key *entry = NULL;
+        const strata_record_key *entry = NULL;
         STRATA_TRY(fold_user(f, &user, &entry));
         if (user.whole.orders == 0)
             continue;

@@ -52,13 +52,13 @@ void strata_regions_release(strata_regions *regions);
  *   part = region << 1 | period
  * With one, a record is an order, or the part of it in one period:
  *   part = hash of the order id with the lowest bit replaced by the period */
-typedef struct strata_key {
+typedef struct strata_record_key {
     uint8_t who[16];
     uint64_t part;
-} strata_key;
+} strata_record_key;
 
 typedef struct strata_visits {
-    strata_key key;
+    strata_record_key key;
     int64_t net, positive, largest;
     int64_t last_time; /* seconds since 1970, INT64_MIN without a purchase */
     int32_t first_day; /* INT32_MAX without a purchase */
@@ -66,7 +66,7 @@ typedef struct strata_visits {
 } strata_visits;
 
 typedef struct strata_order {
-    strata_key key;
+    strata_record_key key;
     int64_t total;
     int64_t time;   /* of the earliest row with a positive amount, INT64_MAX for none */
     int32_t region; /* of that row */
@@ -119,7 +119,7 @@ void strata_table_close(strata_table *table);
 /* A candidate for a table of raw ids: the record to be merged, with the id beside it. */
 typedef struct strata_candidate {
     union {
-        strata_key key;
+        strata_record_key key;
         strata_visits visits;
         strata_order order;
     } record; /* who: filled in for ids of at most 15 bytes */
@@ -245,13 +245,13 @@ typedef struct strata_job {
 
 /* Keyed mode: the pseudonym of the user behind a token. */
 typedef struct strata_alias {
-    strata_key key; /* part 0 */
+    strata_record_key key; /* part 0 */
     uint8_t pseudonym[16];
 } strata_alias;
 
 /* Plain mode: the id behind a token, which is the pseudonym. */
 typedef struct strata_identity {
-    strata_key key; /* part 0 */
+    strata_record_key key; /* part 0 */
     char id[64];    /* zero-padded */
     int64_t length;
 } strata_identity;

@@ -14,7 +14,7 @@ typedef struct item {
 
 static inline uint64_t top_of(const strata_table *table, int64_t index)
 {
-    const strata_key *key = strata_table_record(table, index);
+    const strata_record_key *key = strata_table_record(table, index);
     uint64_t top = 0;
     memcpy(&top, key->who, 8);
     return __builtin_bswap64(top);
@@ -25,8 +25,8 @@ static int compare_items(const void *a, const void *b, void *table)
     const item *x = a, *y = b;
     if (x->top != y->top)
         return x->top < y->top ? -1 : 1;
-    const strata_key *p = strata_table_record(table, x->index);
-    const strata_key *q = strata_table_record(table, y->index);
+    const strata_record_key *p = strata_table_record(table, x->index);
+    const strata_record_key *q = strata_table_record(table, y->index);
     int order = memcmp(p->who, q->who, 16);
     if (order != 0)
         return order;

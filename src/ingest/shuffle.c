@@ -64,7 +64,7 @@ static void parcel_release(parcel *p)
 }
 
 /* Regions are numbered by each rank for itself until here. */
-static void share_region(const strata_job *job, strata_key *record)
+static void share_region(const strata_job *job, strata_record_key *record)
 {
     if (!job->regions.to_shared)
         return;
@@ -83,7 +83,7 @@ static void pack(strata_job *job, int64_t first, int64_t last, parcel *p)
     const strata_context *ctx = job->ctx;
     memset(p->counts, 0, (size_t)ctx->size * sizeof *p->counts);
     for (int64_t i = first; i < last; i++) {
-        const strata_key *record = strata_table_record(&job->local, i);
+        const strata_record_key *record = strata_table_record(&job->local, i);
         strata_field id = strata_table_id(&job->local, record->who);
         uint8_t *token = p->token[i - first];
         strata_token(job->pseudonymiser, id.text, id.length, token);
@@ -93,7 +93,7 @@ static void pack(strata_job *job, int64_t first, int64_t last, parcel *p)
     for (int64_t r = 0, at = 0; r < ctx->size; at += p->counts[r++])
         p->starts[r] = at;
     for (int64_t i = first; i < last; i++) {
-        strata_key *record = strata_table_record(&job->local, i);
+        strata_record_key *record = strata_table_record(&job->local, i);
         int64_t at = p->starts[p->owner[i - first]]++;
         memcpy(p->raw[at], record->who, 16);
         memcpy(record->who, p->token[i - first], 16);
@@ -198,7 +198,7 @@ done:
 /* What follows the key in the table of users. */
 static int64_t name_size(const strata_job *job)
 {
-    return job->users.record_size - (int64_t)sizeof(strata_key);
+    return job->users.record_size - (int64_t)sizeof(strata_record_key);
 }
 
 /* Turns places among all received records into places among those of one sender; asked [size] is
@@ -253,7 +253,7 @@ static strata_status name_users(strata_job *job, const parcel *p, news *found)
     STRATA_TRY(strata_par_exchange(ctx, answers, wanted_counts, size, &names, &n, NULL));
     for (int64_t i = 0; i < n; i++) {
         char *user = strata_table_record(&job->users, job->users.n - n + i);
-        memcpy(user + sizeof(strata_key), names + i * size, (size_t)size);
+        memcpy(user + sizeof(strata_record_key), names + i * size, (size_t)size);
     }
 done:
     strata_free(&asked);

@@ -140,7 +140,7 @@ static strata_status grow(strata_table *t)
     t->slots = slots;
     t->bits++;
     for (int64_t i = 0; i < t->n; i++) {
-        const strata_key *record = strata_table_record(t, i);
+        const strata_record_key *record = strata_table_record(t, i);
         place_in_slots(t, hash_who(record->who, record->part), i);
     }
     return STRATA_OK;
@@ -204,9 +204,10 @@ static inline void merge_record(const strata_table *t, void *into, const void *f
 }
 
 /* Raw ids that share a mark and a length may still differ; the bytes decide. */
-static inline bool same_key(const strata_table *t, const strata_key *a, const strata_candidate *c)
+static inline bool same_key(const strata_table *t, const strata_record_key *a,
+                            const strata_candidate *c)
 {
-    const strata_key *b = &c->record.key;
+    const strata_record_key *b = &c->record.key;
     if (a->part != b->part || a->who[0] != b->who[0])
         return false;
     if (a->who[0] != LONG_ID)
@@ -219,7 +220,7 @@ static strata_status append(strata_table *t, const strata_candidate *c)
 {
     strata_status rc = STRATA_OK;
     STRATA_TRY(make_room(t));
-    strata_key *record = strata_table_record(t, t->n);
+    strata_record_key *record = strata_table_record(t, t->n);
     memcpy(record, &c->record, (size_t)t->record_size);
     if (record->who[0] == LONG_ID) {
         STRATA_TRY(
@@ -274,10 +275,11 @@ strata_status strata_table_add(strata_table *t, const strata_candidate *candidat
         if (i + NEAR < n)
             __builtin_prefetch(likely_record(t, candidates[i + NEAR].hash));
         uint64_t tag = c->hash >> 32, slot = c->hash & mask;
-        strata_key *found = NULL;
+        strata_record_key *found = NULL;
         while (!t->keeps_rows && t->slots[slot] && !found) {
             if (t->slots[slot] >> 32 == tag) {
-                strata_key *record = strata_table_record(t, (int64_t)(uint32_t)t->slots[slot] - 1);
+                strata_record_key *record =
+                    strata_table_record(t, (int64_t)(uint32_t)t->slots[slot] - 1);
                 found = same_key(t, record, c) ? record : NULL;
             }
             slot = (slot + 1) & mask;
@@ -295,13 +297,13 @@ strata_status strata_table_add(strata_table *t, const strata_candidate *candidat
     return STRATA_OK;
 }
 
-static strata_status merge_one(strata_table *t, const strata_key *from, uint64_t hash)
+static strata_status merge_one(strata_table *t, const strata_record_key *from, uint64_t hash)
 {
     uint64_t mask = (UINT64_C(1) << t->bits) - 1, slot = hash & mask;
     for (; t->slots[slot]; slot = (slot + 1) & mask) {
         if (t->slots[slot] >> 32 != hash >> 32)
             continue;
-        strata_key *record = strata_table_record(t, (int64_t)(uint32_t)t->slots[slot] - 1);
+        strata_record_key *record = strata_table_record(t, (int64_t)(uint32_t)t->slots[slot] - 1);
         if (record->part == from->part && memcmp(record->who, from->who, 16) == 0) {
             if (!t->is_set)
                 merge_record(t, record, from);
@@ -331,7 +333,7 @@ strata_status strata_table_merge(strata_table *t, const char *records, int64_t n
                 return rc;
         }
         for (int64_t i = 0; i < count; i++) {
-            const strata_key *record = (const void *)(records + (at + i) * t->record_size);
+            const strata_record_key *record = (const void *)(records + (at + i) * t->record_size);
             hash[i] = hash_who(record->who, record->part);
         }
         for (int64_t i = 0; i < count && i < FAR; i++)
