@@ -1,7 +1,8 @@
 """Known answers of clustering benchmarks. The S, A and Birch sets (Fränti & Sieranoja 2018, doi
 10.1007/s10489-018-1238-7) have known centres, and an optimum that Lloyd finds from them. Sets of the same make are
 drawn here and written as those come: whole numbers between blanks, without a header. strata cluster with its own
-seeding must reach the inertia of a plain float64 Lloyd from the true centres, with one centroid in every cluster."""
+seeding must reach the inertia of a plain float64 Lloyd from the true centres, with one centroid in every cluster.
+The sets themselves are tried as well if STRATA_TEST_SETS names the folder that holds s1.txt, a1.txt and so on."""
 import math
 import os
 import random
@@ -142,6 +143,28 @@ def check(name, seeds):
               f"from the true centres {best:.6e}", flush=True)
 
 
+# Clusters and the lowest published sums of squared errors (same source), five digits.
+PUBLISHED = {"s1": (15, 8.9177e12), "s2": (15, 1.3279e13), "s3": (15, 1.6889e13), "s4": (15, 1.5703e13),
+             "a1": (20, 1.2146e10), "a2": (35, 2.0287e10), "a3": (50, 2.8938e10)}
+
+
+def check_published(folder):
+    for name, (k, best) in PUBLISHED.items():
+        if not os.path.exists(os.path.join(folder, name + ".txt")):
+            print(f"skipped: no {name}.txt in STRATA_TEST_SETS", flush=True)
+            continue
+        points = np.loadtxt(os.path.join(folder, name + ".txt"))
+        np.savetxt(name + ".txt", points, "%d")
+        for restarts in (DEFAULT, MANY):
+            cluster(name, k, restarts, 1)
+            with h5py.File("out.h5", "r") as f:
+                labels = f["users/cluster_id"][...]
+            sse = sum(((points[labels == j] - points[labels == j].mean(0)) ** 2).sum() for j in np.unique(labels))
+            print(f"{name}, {restarts} restarts: {sse!r}, published {best:.5g}", flush=True)
+            if not sse <= best * (NEAR if restarts == DEFAULT else 1 + 1e-4):
+                sys.exit(f"{name}: above what is published")
+
+
 def measure(name, seeds=5, restarts=40):
     """How many restarts end in the optimum (birch3: the best of them)."""
     truth, centres, best = make(name)
@@ -158,6 +181,7 @@ def measure(name, seeds=5, restarts=40):
 
 
 if __name__ == "__main__":
+    sets = os.environ.get("STRATA_TEST_SETS") and os.path.abspath(os.environ["STRATA_TEST_SETS"])
     with Folder():
         if sys.argv[1] == "measure":
             for name in sys.argv[2:] or SETS:
@@ -165,3 +189,5 @@ if __name__ == "__main__":
         else:
             for name in sys.argv[2:] or SETS:
                 check(name, range(1, 1 + int(sys.argv[1])))
+            if sets:
+                check_published(sets)
