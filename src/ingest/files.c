@@ -90,7 +90,7 @@ static strata_status examine(strata_context *ctx, strata_source *source)
     source->gzip = n >= 2 && head[0] == 0x1f && head[1] == 0x8b;
     const char *format = foreign_format(head, n);
     if (format)
-        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: is a %s file; only text and gzip are read",
+        STRATA_FAIL(ctx, STRATA_ERR_INPUT, "%s: holds %s; only text and gzip are read",
                     source->path, format);
 done:
     if (fd >= 0)

@@ -51,6 +51,7 @@ def build(folder):
         ("gzip_garbage", packed + b"more", "", "", no, "followed by other bytes"),
         ("gzip_padding", packed + b"\0" * 99, "", "", ok, ""),
         ("zstd", b"\x28\xb5\x2f\xfd" + b"x" * 50, "", "", no, "zstd"),
+        ("hdf5", b"\x89HDF\r\n\x1a\n" + b"x" * 50, "", "", no, "hdf5.in: holds HDF5; only text and gzip are read"),
         ("all_rejected", HEAD + bad * 50, "", "  max_rejected_share: 1\n", no, "no transaction is left: 50 rows"),
         ("rejected", HEAD + GOOD + bad * 2, "", "", no, r"rejected.in:202: time: the first of 2 rejected rows \(2 time\)"),
         ("refunds_only", HEAD + b"u1,2024-01-01,-5\n", "", "", no, "no user has a purchase"),
