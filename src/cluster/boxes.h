@@ -49,7 +49,7 @@ enum {
 };
 
 /* Floats of sixteen boxes of d features: rows of sixteen with the middles [d] and half widths [d],
- * |m|, the diameter 2 |h| and R; all but the middles rounded up. */
+ * |m|^2, the diameter 2 |h| and R; all but the middles rounded up. */
 static inline int64_t strata_boxes_floats(int32_t d)
 {
     return (2 * (int64_t)d + 3) * STRATA_BOXES;
@@ -96,7 +96,9 @@ typedef struct strata_leaf {
     int32_t count;
     const uint16_t *which; /* [count] centroids in question, ascending */
     const float *z;        /* [k][d + 1] as above */
-    float slack;           /* a difference above it is sure */
+    const float *box;      /* its own: middles and half widths, STRATA_BOXES apart */
+    const int32_t *centroids; /* [k][d] */
+    float slack; /* between more than two, a difference above it is sure */
     int64_t *sums; /* NULL, or [k][d + 1]: may be made to follow when no point is in doubt */
     /* out */
     uint8_t *found;           /* [STRATA_LEAF] labels */

@@ -36,7 +36,7 @@ typedef struct visit {
 /* Groups of one level that wait, so that their boxes come from memory meanwhile. */
 typedef struct agenda {
     int32_t count;
-    visit *visit;    /* [groups below one of level 2]; owned */
+    visit *visit;    /* [below one group; at level 0 below one of level 2] owned */
     uint16_t *which; /* [those, k] owned */
 } agenda;
 

@@ -162,6 +162,39 @@ LANE void scan_many(const int D, strata_leaf *s, int32_t any_d, const float *ori
     s->gap = vf_lowest(vf_sub(least, slack));
 }
 
+/* Between two centroids a plane decides (boxes.h). Its errors grow with the leaf, not with the distance
+ * from the origin: many fewer points stay in doubt where one far point makes the origin a bad one. */
+LANE void scan_two(const int D, strata_leaf *s, const float *origin)
+{
+    const int32_t *a = s->centroids + s->which[0] * D, *b = s->centroids + s->which[1] * D;
+    const vi first = vi_set(s->which[0]), second = vi_set(s->which[1]);
+    float slope[6], middle[6], spread = 0;
+    double exact = 0;
+    UNROLL for (int f = 0; f < D; f++)
+    {
+        middle[f] = origin[f] + s->box[f * STRATA_BOXES];
+        slope[f] = (float)(b[f] - a[f]);
+        exact += (double)(b[f] - a[f]) * (0.5 * (double)(a[f] + b[f]) - (double)middle[f]);
+        spread += fabsf(slope[f]) * (s->box[(D + f) * STRATA_BOXES] + 2);
+    }
+    const float height = (float)exact;
+    const float doubt = 0x1p-24f * 1.02f * (float)(D + 6) * (fabsf(height) + spread) + (float)D;
+    const vf slack = vf_set(doubt);
+    vf least = vf_set(3e38f);
+    s->unsure = 0;
+    for (int at = 0; at < STRATA_LEAF; at += LANES) {
+        vf value = vf_set(height);
+        UNROLL for (int f = 0; f < D; f++)
+            value = vf_mulsub(vf_sub(vf_load(s->x + f * STRATA_LEAF + at), vf_set(middle[f])),
+                              vf_set(slope[f]), value);
+        vi_store_u8(s->found + at, vi_where(vf_less(value, vf_set(0)), second, first));
+        const vf apart = vf_abs(value);
+        least = vf_min(least, apart);
+        s->unsure |= vf_unsure(apart, slack) << at;
+    }
+    s->gap = vf_lowest(vf_sub(least, slack));
+}
+
 /* Adds the features of the points labelled label to sums [d], their number to sums[d]. */
 LANE void sum_label(const int D, const float *x, const uint8_t *found, int32_t label, int32_t any_d,
                     int64_t *sums)
@@ -236,6 +269,8 @@ LANE void scan_leaf(const int D, strata_leaf *s, int32_t d, const float *origin)
         memset(s->found, s->which[0], STRATA_LEAF);
         s->unsure = 0;
         s->gap = 3e38f;
+    } else if (s->count == 2 && D > 0) {
+        scan_two(D, s, origin);
     } else {
         scan_many(D, s, d, origin);
     }

@@ -50,6 +50,8 @@ static void set_leaf(const strata_leaves *self, int64_t number, const float *box
     leaf->x = own->order->x + number * own->d * STRATA_LEAF;
     leaf->labels = own->pass->first ? NULL : strata_owners_labels(own, number);
     leaf->z = self->z;
+    leaf->box = boxes + l;
+    leaf->centroids = own->pass->centroids;
     leaf->slack = self->slope * reach + self->offset;
     leaf->sums = strata_owners_sums(own, number);
 }
@@ -61,11 +63,18 @@ static inline void fetch(const strata_leaves *self, const float *x, const uint8_
     __builtin_prefetch(labels);
 }
 
+static void look_at_leaves(strata_leaves *self)
+{
+    for (int32_t i = 0; i < self->count; i++)
+        look(self, &self->leaf[i], self->number[i], self->margin[i], self->near_sum[i]);
+    self->count = 0;
+}
+
 void strata_leaves_add(strata_leaves *self, int64_t number, const strata_boxes *boxes, float margin)
 {
     const int l = (int)(number % STRATA_BOXES);
     if (self->count == STRATA_WAIT)
-        strata_leaves_flush(self);
+        look_at_leaves(self);
     const int32_t i = self->count++;
     strata_leaf *leaf = &self->leaf[i];
     uint16_t *which = self->which + (int64_t)i * self->own->k;
@@ -187,7 +196,5 @@ void strata_leaves_add_pair(strata_leaves *self, int64_t group, uint32_t lanes, 
 void strata_leaves_flush(strata_leaves *self)
 {
     look_at_pairs(self);
-    for (int32_t i = 0; i < self->count; i++)
-        look(self, &self->leaf[i], self->number[i], self->margin[i], self->near_sum[i]);
-    self->count = 0;
+    look_at_leaves(self);
 }

@@ -92,6 +92,7 @@ static void test_one_cloud(void **state)
     check_cloud(cloud_make(12000, 16, 1, 0, 2000000, 6), 20, 2, 30);
     check_cloud(cloud_make(4000, 40, 3, 900000, 2000000, 7), 70, 1, 12);
     check_cloud(cloud_make(8000, 3, 1, 0, 2000000, 8), 200, 1, 12);
+    check_cloud(cloud_make(300000, 2, 1, 0, 2000000, 21), 6, 1, 12); /* a tree of four levels */
 }
 
 /* coarse values: most distances are tied and most rows are equal */
