@@ -123,7 +123,7 @@ typedef struct strata_place {
 } strata_place;
 
 /* Leaves of a group between two centroids: what a plane decides. d <= 6, no weights. */
-typedef struct strata_pair {
+typedef struct strata_plane {
     const float *box;           /* as above */
     const int32_t *centroid[2]; /* [d] each */
     uint8_t label[2];           /* of these, ascending */
@@ -145,6 +145,6 @@ typedef struct strata_pair {
     uint32_t doubtful;       /* leaves with points too near the plane, or that had other labels */
     int64_t moved;           /* points that changed */
     float gap[STRATA_BOXES]; /* as of a leaf */
-} strata_pair;
+} strata_plane;
 
 #endif

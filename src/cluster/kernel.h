@@ -191,8 +191,8 @@ typedef struct strata_kernel {
     /* Labels the points of a leaf of d features around an origin. */
     void (*scan)(strata_leaf *leaf, int32_t d, const float *origin);
     /* Which leaves of a group a plane leaves on one side; then the points of those that it does not. */
-    void (*split)(strata_pair *pair, int32_t d, const float *origin);
-    void (*divide)(strata_pair *pair, int32_t d, const float *origin);
+    void (*split)(strata_plane *pair, int32_t d, const float *origin);
+    void (*divide)(strata_plane *pair, int32_t d, const float *origin);
     /* labels[i] = table[labels[i]], all below count; n as above */
     void (*translate)(uint8_t *labels, int64_t n, const int32_t *table, int32_t count);
     /* cells[i] = (x[i] - low) scale, cut off, limited to 0..last; n <= STRATA_TILE */

@@ -1,7 +1,7 @@
 /* kernel_pairs.h: leaves between two centroids. Part of kernel_body.h. The proofs are in boxes.h. */
 
 /* LANES boxes from lane at on. */
-LANE void split_boxes(const int D, strata_pair *p, const float *origin, int at)
+LANE void split_boxes(const int D, strata_plane *p, const float *origin, int at)
 {
     _Alignas(64) float middle[LANES], height[LANES];
     double exact[LANES];
@@ -60,7 +60,7 @@ typedef struct crossing {
 } crossing;
 
 /* The sums follow. */
-LANE void cross(const int D, strata_pair *p, crossing *c)
+LANE void cross(const int D, strata_plane *p, crossing *c)
 {
     int64_t *from = p->sums + (int64_t)p->label[0] * (D + 1);
     int64_t *to = p->sums + (int64_t)p->label[1] * (D + 1);
@@ -78,7 +78,7 @@ LANE void cross(const int D, strata_pair *p, crossing *c)
 }
 
 /* One leaf, while those further on come from memory. */
-LANE void divide_leaf(const int D, strata_pair *p, int l, const strata_place *place,
+LANE void divide_leaf(const int D, strata_plane *p, int l, const strata_place *place,
                       const float *origin, crossing *c)
 {
     const float *x = place->x, *next = place[STRATA_AHEAD].x;
@@ -138,7 +138,7 @@ LANE void divide_leaf(const int D, strata_pair *p, int l, const strata_place *pl
         cross(D, p, c);
 }
 
-LANE void divide_leaves(const int D, strata_pair *p, const float *origin)
+LANE void divide_leaves(const int D, strata_plane *p, const float *origin)
 {
     crossing c = {.held = 0};
     UNROLL for (int f = 0; f < D; f++)
@@ -152,7 +152,7 @@ LANE void divide_leaves(const int D, strata_pair *p, const float *origin)
         cross(D, p, &c);
 }
 
-static void pair_split(strata_pair *pair, int32_t d, const float *origin)
+static void pair_split(strata_plane *pair, int32_t d, const float *origin)
 {
     pair->mixed = pair->beyond = pair->settled = 0;
     for (int at = 0; at < STRATA_BOXES; at += LANES)
@@ -163,7 +163,7 @@ static void pair_split(strata_pair *pair, int32_t d, const float *origin)
         }
 }
 
-static void pair_divide(strata_pair *pair, int32_t d, const float *origin)
+static void pair_divide(strata_plane *pair, int32_t d, const float *origin)
 {
     switch (d) {
 #define CALL(D) divide_leaves(D, pair, origin)

@@ -92,7 +92,7 @@ void strata_leaves_add(strata_leaves *self, int64_t number, const strata_boxes *
 /* ---- pairs ----------------------------------------------------------------------------------- */
 
 /* A leaf that the plane did not decide. */
-static void look_again(strata_leaves *self, const strata_pair *p, int64_t group, int l)
+static void look_again(strata_leaves *self, const strata_plane *p, int64_t group, int l)
 {
     const int64_t number = group * STRATA_BOXES + l;
     const uint16_t which[2] = {p->label[0], p->label[1]};
@@ -105,7 +105,7 @@ static void look_again(strata_leaves *self, const strata_pair *p, int64_t group,
     look(self, &leaf, number, p->margin[l], p->near_sum[l]);
 }
 
-static void look_at_pair(strata_leaves *self, strata_pair *p, int64_t group)
+static void look_at_pair(strata_leaves *self, strata_plane *p, int64_t group)
 {
     strata_owners *own = self->own;
     const strata_order *o = own->order;
@@ -158,7 +158,7 @@ void strata_leaves_add_pair(strata_leaves *self, int64_t group, uint32_t lanes, 
     if (self->pairs == STRATA_WAIT_PAIRS)
         look_at_pairs(self);
     const int32_t i = self->pairs++;
-    strata_pair *p = &self->pair[i];
+    strata_plane *p = &self->pair[i];
     self->group[i] = group;
     p->box = strata_order_boxes(o, 0, group);
     p->centroid[0] = own->pass->centroids + (int64_t)a * d;

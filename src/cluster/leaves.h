@@ -21,7 +21,7 @@ typedef struct strata_leaves {
     uint16_t *which;             /* [STRATA_WAIT, k] owned */
     uint8_t *found;              /* [STRATA_WAIT, STRATA_LEAF] owned */
     int32_t pairs, places;       /* groups between two centroids, and their leaves to look at */
-    strata_pair pair[STRATA_WAIT_PAIRS];
+    strata_plane pair[STRATA_WAIT_PAIRS];
     int64_t group[STRATA_WAIT_PAIRS];
     strata_place place[STRATA_WAIT_PAIRS * STRATA_BOXES + STRATA_AHEAD];
 } strata_leaves;
