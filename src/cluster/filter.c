@@ -146,9 +146,9 @@ static void fetch(const filter *self, int32_t level, int64_t group)
     const strata_order *o = self->own.order;
     const int64_t at = strata_order_place(o, level, group);
     STRATA_PREFETCH(strata_order_boxes(o, level, group),
-                    (size_t)strata_boxes_floats(self->own.d) * sizeof *o->boxes);
-    STRATA_PREFETCH(self->own.safe + at, STRATA_BOXES * sizeof *self->own.safe);
-    STRATA_PREFETCH(self->own.owner + at, STRATA_BOXES * sizeof *self->own.owner);
+                    (size_t)strata_boxes_floats(self->own.d) * sizeof *o->boxes, STRATA_NEAR);
+    STRATA_PREFETCH(self->own.safe + at, STRATA_BOXES * sizeof *self->own.safe, STRATA_NEAR);
+    STRATA_PREFETCH(self->own.owner + at, STRATA_BOXES * sizeof *self->own.owner, STRATA_NEAR);
 }
 
 static void prune(filter *self, int32_t level, const visit *v, strata_boxes *boxes)

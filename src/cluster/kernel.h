@@ -64,6 +64,10 @@ enum {
     STRATA_GRID_LIMIT = 1 << 24
 };
 
+/* The cache that a prefetch is for. A core can await few lines at a time for its first one, so only what
+ * is next belongs there; much that comes later waits in the second. */
+enum { STRATA_NEAR = 3, STRATA_SECOND = 2 };
+
 typedef enum strata_screen_form {
     STRATA_SCREEN_DOT,
     STRATA_SCREEN_DIFFERENCE,

@@ -33,7 +33,7 @@ LANE void coarse_prefetch(const strata_screen *s, int32_t from, int32_t count, c
 {
     for (int32_t f = from; f < from + count && f < s->d; f++)
         UNROLL for (int line = 0; line < STRATA_BLOCK; line += 16)
-            __builtin_prefetch(next + f * stride + line, 0, 2);
+            __builtin_prefetch(next + f * stride + line, 0, STRATA_SECOND);
 }
 
 LANE void coarse_block(const int PAIRS, const strata_screen *s, const strata_coarse_tile *tile,

@@ -84,8 +84,8 @@ LANE void divide_leaf(const int D, strata_plane *p, int l, const strata_place *p
     const float *x = place->x, *next = place[STRATA_AHEAD].x;
     uint8_t *labels = place->labels;
     UNROLL for (int line = 0; line < D * STRATA_LEAF; line += 16)
-        __builtin_prefetch(next + line);
-    __builtin_prefetch(place[STRATA_AHEAD].labels);
+        __builtin_prefetch(next + line, 0, STRATA_SECOND);
+    __builtin_prefetch(place[STRATA_AHEAD].labels, 0, STRATA_SECOND);
     const vi first = vi_set(p->label[0]), second = vi_set(p->label[1]);
     const vf zero = vf_set(0), slack = vf_set(p->slack[l]);
     vf least = vf_set(3e38f), slope[6], middle[6];

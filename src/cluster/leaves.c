@@ -59,8 +59,8 @@ static void set_leaf(const strata_leaves *self, int64_t number, const float *box
 /* Points and labels come from memory. */
 static inline void fetch(const strata_leaves *self, const float *x, const uint8_t *labels)
 {
-    STRATA_PREFETCH(x, (size_t)self->own->d * STRATA_LEAF * sizeof *x);
-    __builtin_prefetch(labels);
+    STRATA_PREFETCH(x, (size_t)self->own->d * STRATA_LEAF * sizeof *x, STRATA_SECOND);
+    __builtin_prefetch(labels, 0, STRATA_SECOND);
 }
 
 static void look_at_leaves(strata_leaves *self)

@@ -5,10 +5,11 @@
 
 #include "cluster/problem.h"
 
-/* GCC takes a function that only prefetches for one without effect and drops its calls. */
-#define STRATA_PREFETCH(first, bytes)                                                              \
+/* GCC takes a function that only prefetches for one without effect and drops its calls. cache: see
+ * kernel.h. */
+#define STRATA_PREFETCH(first, bytes, cache)                                                       \
     for (size_t byte = 0; byte < (size_t)(bytes); byte += 64)                                      \
-    __builtin_prefetch((const char *)(first) + byte)
+    __builtin_prefetch((const char *)(first) + byte, 0, cache)
 
 enum { STRATA_LEVELS = 12 /* 64 * 16^9 > 2^40 points */ };
 
