@@ -4,7 +4,8 @@ the grid, except where two centroids are as good as equally near. Centroids here
 move, there they are not: that shifts a boundary by about a grid step, and a walk that has not converged carries it on.
 So each label that differs must be that of a near tie, under scikit-learn's centroids; the share of such labels and
 how near they are is printed. Labels by given centroids (no move at all) must be equal but for exact ties.
-STRATA_TEST_SKLEARN names a python that has scikit-learn, if this one has not. As `measure`, many more shapes."""
+STRATA_TEST_SKLEARN names a python that has scikit-learn, if this one has not; without either, the same steps in
+numpy's float64 take its place. As `measure`, many more shapes."""
 import importlib.util
 import json
 import os
@@ -16,21 +17,24 @@ import warnings
 SKIPPED = 77
 
 
-def find_sklearn():
+def find_python():
     """Goes on under STRATA_TEST_SKLEARN where this python has no scikit-learn."""
-    if importlib.util.find_spec("sklearn"):
-        return
     other = os.environ.get("STRATA_TEST_SKLEARN")
-    if not other or os.environ.get("STRATA_TEST_SKLEARN_TRIED"):
-        print("skipped: no scikit-learn in this python, and STRATA_TEST_SKLEARN names no other")
+    if not importlib.util.find_spec("sklearn") and other and not os.environ.get("STRATA_TEST_SKLEARN_TRIED"):
+        os.environ["STRATA_TEST_SKLEARN_TRIED"] = "1"
+        os.execv(other, [other, *sys.argv])
+    if not importlib.util.find_spec("numpy"):
+        print("skipped: this python has no numpy")
         sys.exit(SKIPPED)
-    os.environ["STRATA_TEST_SKLEARN_TRIED"] = "1"
-    os.execv(other, [other, *sys.argv])
 
 
-find_sklearn()
+find_python()
 import numpy as np
-from sklearn.cluster import KMeans
+
+try:
+    from sklearn.cluster import KMeans
+except ImportError:
+    KMeans = None
 
 STRATA = os.environ["STRATA"]
 MPIEXEC = os.environ.get("STRATA_MPIEXEC", "mpiexec")
@@ -64,15 +68,45 @@ def strata(start, moves, variant):
     return result | {"labels": np.array(result["labels"]), "centres": np.array(result["centres"]).T}
 
 
+def nearest(points, centres):
+    """The nearest centre of each point, the first of equals."""
+    best, labels = np.full(len(points), np.inf), np.zeros(len(points), int)
+    for j, centre in enumerate(centres):
+        distance = ((points - centre) ** 2).sum(1)
+        labels[distance < best] = j
+        best = np.minimum(best, distance)
+    return labels
+
+
+def walk(points, centres, moves):
+    """Lloyd's steps in float64: labels and centres after so many moves, or once no label changes."""
+    labels = nearest(points, centres)
+    for _ in range(moves):
+        empty = np.flatnonzero(np.bincount(labels, minlength=len(centres)) == 0)
+        if len(empty):  # take the points that are farthest from their centres
+            far = np.argsort(-((points - centres[labels]) ** 2).sum(1), kind="stable")
+            labels[far[:len(empty)]] = empty
+        sizes = np.bincount(labels, minlength=len(centres))
+        sums = np.array([np.bincount(labels, column, len(centres)) for column in points.T]).T
+        centres, before = sums / sizes[:, None], labels
+        labels = nearest(points, centres)
+        if (labels == before).all():
+            break
+    return labels, centres
+
+
 def peer(points, start, moves):
     """Labels and centres of scikit-learn after so many moves."""
-    model = KMeans(len(start), init=start.astype(float), n_init=1, max_iter=max(moves, 1), tol=0, algorithm="lloyd")
+    points, start = points.astype(float), np.ascontiguousarray(start, float)
+    if not KMeans:
+        return walk(points, start, moves)
+    model = KMeans(len(start), init=start, n_init=1, max_iter=max(moves, 1), tol=0, algorithm="lloyd")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged is meant
-        model.fit(points.astype(float))
+        model.fit(points)
     if moves == 0:
-        model.cluster_centers_ = np.ascontiguousarray(start, float)
-        return model.predict(points.astype(float)), model.cluster_centers_
+        model.cluster_centers_ = start
+        return model.predict(points), model.cluster_centers_
     return model.labels_, model.cluster_centers_
 
 
@@ -122,6 +156,7 @@ def check(shapes, all_moves, share_limit):
 
 
 def main():
+    print("beside " + ("scikit-learn" if KMeans else "numpy; no scikit-learn here"))
     with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:
         os.chdir(folder)
         if "measure" in sys.argv:
