@@ -124,29 +124,8 @@ void strata_screen_coarse_tile(const strata_screen *s, double radius, strata_coa
         out->h[j] = j < s->k ? (int32_t)rint(a * s->coarse.h[j]) : surplus;
 }
 
-void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
-                       const float *origin, strata_screen_form form)
-{
-    const int32_t d = screen->d;
-    screen->k = k;
-    screen->form = form;
-    for (int32_t f = 0; f < d; f++)
-        screen->origin[f] = form == STRATA_SCREEN_DIFFERENCE ? 0.0f : origin[f];
-    int64_t largest = 0;
-    for (int32_t j = 0; j < k; j++) {
-        int64_t norm = set_centroid(screen, j, centroids + (int64_t)j * d);
-        largest = norm > largest ? norm : largest;
-    }
-    screen->reach = sqrt((double)largest) * (1 + 1e-9);
-    if (form == STRATA_SCREEN_COARSE && largest == 0)
-        screen->form = STRATA_SCREEN_DOT;
-    strata_screen_finish(screen);
-    set_exact(screen, centroids);
-    if (screen->form == STRATA_SCREEN_COARSE)
-        set_coarse(screen, centroids);
-}
-
-void strata_screen_finish(strata_screen *screen)
+/* Surplus places, and what follows from k alone. */
+static void finish(strata_screen *screen)
 {
     const int32_t d = screen->d, k = screen->k;
     for (int32_t j = k; j % 4 != 0; j++) { /* surplus places: 1e36 away in both forms */
@@ -165,11 +144,47 @@ void strata_screen_finish(strata_screen *screen)
     screen->slope = (float)(1.02 * 2 * relative);
 }
 
+static void set_origin(strata_screen *s, const int32_t *first, const float *origin)
+{
+    double shift = 0;
+    s->known = s->form == STRATA_SCREEN_DOT && s->d <= STRATA_SCREEN_SMALL;
+    for (int32_t f = 0; f < s->d; f++) {
+        s->origin[f] = s->known                             ? (float)first[f]
+                       : s->form == STRATA_SCREEN_DIFFERENCE ? 0.0f
+                                                             : origin[f];
+        const double moved = (double)s->origin[f] - (double)origin[f];
+        shift += moved * moved;
+    }
+    s->shift = sqrt(shift) * (1 + 1e-9);
+}
+
+void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
+                       const float *origin, strata_screen_form form)
+{
+    const int32_t d = screen->d;
+    screen->k = k;
+    screen->form = form;
+    set_origin(screen, centroids, origin);
+    int64_t largest = 0;
+    for (int32_t j = 0; j < k; j++) {
+        int64_t norm = set_centroid(screen, j, centroids + (int64_t)j * d);
+        largest = norm > largest ? norm : largest;
+    }
+    screen->reach = sqrt((double)largest) * (1 + 1e-9);
+    if (form == STRATA_SCREEN_COARSE && largest == 0)
+        screen->form = STRATA_SCREEN_DOT;
+    finish(screen);
+    set_exact(screen, centroids);
+    if (screen->form == STRATA_SCREEN_COARSE)
+        set_coarse(screen, centroids);
+}
+
 float strata_screen_offset(const strata_screen *screen, double radius)
 {
     if (screen->form == STRATA_SCREEN_DIFFERENCE)
         return 1e-30f;
     double rounding = (screen->d + 4) * ldexp(1.0, -24) * (1 + 1e-4);
-    double error = rounding * (0.5 * screen->reach * screen->reach + radius * screen->reach);
+    double error = rounding * (0.5 * screen->reach * screen->reach +
+                               (radius + screen->shift) * screen->reach);
     return (float)(1.02 * 2 * error + 1e-30);
 }

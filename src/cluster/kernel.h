@@ -61,6 +61,7 @@ enum {
     STRATA_BLOCK = 64,  /* points a kernel handles at once; tiles are padded to it */
     STRATA_K_MAX = 256,
     STRATA_D_MAX = 64,
+    STRATA_SCREEN_SMALL = 8, /* features that the float screen holds in registers */
     STRATA_GRID_LIMIT = 1 << 24
 };
 
@@ -100,7 +101,9 @@ typedef struct strata_screen {
     float *c;                   /* [groups][d][4] c' (dot) or c (difference); owned */
     float *h;                   /* [groups][4] |c'|^2 / 2; owned */
     float origin[STRATA_D_MAX]; /* o; 0 in the difference form */
+    double shift;               /* how far o is from the origin that was given */
     double reach;               /* C */
+    int32_t known;              /* so many of the first centroids are o itself: their s is 0 */
     float slope;
     uint32_t index_mask; /* the low bits that hold the index */
     strata_coarse coarse; /* filled in the coarse form; the rest is as in the dot form then */
@@ -243,16 +246,14 @@ strata_status strata_screen_init(strata_context *ctx, int32_t k_max, int32_t d,
                                  strata_screen *out) STRATA_MUST_USE;
 void strata_screen_release(strata_screen *screen);
 
-/* Fills a screen with centroids [k, d]; origin [d] integers. With
- * all centroids at the origin the coarse form becomes the dot form. Not collective. */
+/* Fills a screen with centroids [k, d]; origin [d] integers. With all centroids at the origin the coarse
+ * form becomes the dot form. With few features the dot form moves the origin to the first centroid,
+ * which need not be looked at then. Not collective. */
 void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
                        const float *origin, strata_screen_form form);
 
-/* Sets what follows from k alone, after c and h of k centroids were filled in by hand; origin,
- * form and reach stay. Not collective. */
-void strata_screen_finish(strata_screen *screen);
-
-/* The offset of the test for points with |x'| <= radius. Not collective. */
+/* The offset of the test for points that are no farther than radius from the origin that was given. Not
+ * collective. */
 float strata_screen_offset(const strata_screen *screen, double radius);
 
 /* The same for the coarse form. Not collective. */

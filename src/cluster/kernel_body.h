@@ -65,10 +65,11 @@ LANE float screen_small(const int D, const int P, const bool difference, const s
                 vf value = vf_load(x + f * stride + at + p * LANES);
                 point[p][f] = difference ? value : vf_sub(value, vf_set(s->origin[f]));
             }
-            best[p] = second[p] = vf_set(3e38f);
+            best[p] = vf_set(s->known ? 0.0f : 3e38f);
+            second[p] = vf_set(3e38f);
         }
-        vi index = vi_set(0);
-        for (int32_t j = 0; j < s->k; j++) {
+        vi index = vi_set(s->known);
+        for (int32_t j = s->known; j < s->k; j++) {
             const float *c = s->c + (int64_t)(j >> 2) * 4 * D + (j & 3);
             const vf h = vf_set(s->h[j]);
             UNROLL for (int p = 0; p < P; p++)
