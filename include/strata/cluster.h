@@ -16,15 +16,22 @@
 #include "strata/context.h"
 #include "strata/features.h"
 
+/* Lower bounds that a variant keeps of each point. */
+typedef enum strata_bounds_kept {
+    STRATA_BOUNDS_NONE,
+    STRATA_BOUNDS_SIXTEENTH, /* one for each sixteen centroids */
+    STRATA_BOUNDS_EACH       /* one for each centroid */
+} strata_bounds_kept;
+
 /* One way to find the labels. All exact ones give the same bits in everything but time and
  * memory. */
 typedef struct strata_cluster_variant {
     const char *name;
     bool exact;               /* false: the centroids may differ from lloyd's; the labels are still the
                                  nearest of them, and every partition has the same bits */
-    int32_t bytes_per_point;  /* beside the 4 d of the points: bytes_per_point + bytes_per_point_d d */
-    int32_t bytes_per_point_d; /*   + bytes_per_point_k k; the labels that are returned not counted */
-    int32_t bytes_per_point_k;
+    int32_t bytes_per_point;   /* see strata_cluster_variant_bytes */
+    int32_t bytes_per_point_d; /* for each feature */
+    strata_bounds_kept bounds;
     const char *keeps;  /* what it keeps from one iteration to the next */
     const char *regime; /* where it pays */
     int32_t d_min, d_max, k_min; /* outside it runs too, with a note */
@@ -33,6 +40,10 @@ typedef struct strata_cluster_variant {
 /* The table of variants, lloyd first. Not collective. NULL beyond the end. */
 int32_t strata_cluster_variant_count(void);
 const strata_cluster_variant *strata_cluster_variant_at(int32_t index);
+
+/* Not collective. Bytes of memory that a variant takes for each point of d features and k clusters,
+ * beside the 4 d of the points and the labels that are returned; of merge without its distinct rows. */
+int64_t strata_cluster_variant_bytes(const strata_cluster_variant *variant, int32_t k, int32_t d);
 
 /* Not collective. The kernel that options.kernel = name means on this processor ("avx512vnni",
  * "avx512", "avx2", "plain"); NULL when the name is unknown or the processor cannot run it. Static

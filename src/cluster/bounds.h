@@ -58,6 +58,9 @@ void strata_bounds_destroy(void **state);
 
 /* ---- crowds.c -------------------------------------------------------------------------------- */
 
+/* Bounds of a point, with those that fill its row. each: one a centroid. */
+int64_t strata_crowds_width(int32_t k, bool each);
+
 strata_status strata_crowds_init(strata_context *ctx, int32_t k, int32_t d, bool each,
                                  strata_crowds *out) STRATA_MUST_USE;
 void strata_crowds_release(strata_crowds *crowds);

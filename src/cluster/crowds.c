@@ -3,6 +3,14 @@
 #include "cluster/bounds.h"
 #include "strata/memory.h"
 
+int64_t strata_crowds_width(int32_t k, bool each)
+{
+    const int32_t crowds = (k + STRATA_CROWD - 1) / STRATA_CROWD;
+    if (each)
+        return (int64_t)crowds * STRATA_CROWD;
+    return crowds <= STRATA_CROWD / 2 ? STRATA_CROWD / 2 : STRATA_CROWD;
+}
+
 strata_status strata_crowds_init(strata_context *ctx, int32_t k, int32_t d, bool each,
                                  strata_crowds *out)
 {
@@ -11,7 +19,7 @@ strata_status strata_crowds_init(strata_context *ctx, int32_t k, int32_t d, bool
     const int64_t places = (int64_t)s.count * STRATA_CROWD;
     const double rounding = (d + 4) * 0x1p-24 * (1 + 1e-4), packing = 0x1p-19;
     s.relative = (float)((rounding + packing + rounding * packing) * (1 + 1e-4));
-    s.width = each ? places : s.count <= STRATA_CROWD / 2 ? STRATA_CROWD / 2 : STRATA_CROWD;
+    s.width = strata_crowds_width(k, each);
     for (int32_t crowd = 0; crowd < STRATA_CROWD; crowd++)
         s.floor[crowd] = crowd < s.count ? -3e38f : 3e38f;
     STRATA_TRY(strata_alloc(ctx, places * d, sizeof *s.c, &s.c));

@@ -28,7 +28,7 @@ static strata_status list_rows(const strata_problem *p, strata_draw *draw)
 {
     strata_status rc = STRATA_OK;
     int64_t capacity = 0;
-    if (p->n_local > UINT32_MAX)
+    if (p->largest_local > UINT32_MAX) /* no rank lists any */
         return STRATA_OK;
     const uint64_t limit = limit_of(p);
     for (int64_t tile = 0; tile < p->n_tiles; tile++) {

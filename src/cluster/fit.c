@@ -208,6 +208,8 @@ strata_status strata_fit_problem(const strata_problem *problem,
 done:
     strata_clustering_release(&result);
     fit_release(&f);
+    if (rc != STRATA_OK)
+        strata_problem_forget(problem);
     return rc;
 }
 

@@ -131,6 +131,18 @@ done:
     return rc;
 }
 
+/* Collective. What decisions that all ranks must take alike may look at: nodes and ranks differ. */
+static strata_status compare_ranks(strata_problem *p)
+{
+    strata_status rc = STRATA_OK;
+    int64_t most[2] = {p->n_local, p->kernel->coarse == NULL};
+    STRATA_TRY(strata_par_allreduce_i64(p->ctx, most, 2, STRATA_MAX));
+    p->largest_local = most[0];
+    p->coarse = most[1] == 0;
+done:
+    return rc;
+}
+
 /* Collective. How many distinct rows there are, each rank by itself, so that the variant merge knows
  * what it would gain: from 4096 rows a rank; where at least a tenth of the rows seem to have equals, from
  * 65536 again, as a small sample misses equals. Continuous data never comes to the second look. */
@@ -171,6 +183,8 @@ strata_status strata_problem_view(const strata_problem *problem, int64_t n, int6
     strata_problem view = {.ctx = problem->ctx,
                            .n_local = n,
                            .n_global = n,
+                           .largest_local = n,
+                           .coarse = problem->coarse,
                            .d = problem->d,
                            .stride = stride,
                            .x = x,
@@ -206,6 +220,7 @@ strata_status strata_problem_init(strata_context *ctx, const strata_points *poin
     STRATA_AGREE(ctx, check_weights(&p));
     STRATA_AGREE(ctx, survey(&p, &squares));
     STRATA_TRY(add_over_ranks(&p, squares));
+    STRATA_TRY(compare_ranks(&p));
     STRATA_TRY(estimate_distinct(&p));
     *out = p;
     p = (strata_problem){0};
@@ -214,14 +229,19 @@ done:
     return rc;
 }
 
-void strata_problem_release(strata_problem *problem)
+void strata_problem_forget(const strata_problem *problem)
 {
-    strata_free(&problem->radius);
     if (problem->order)
         strata_order_destroy(problem->order);
-    strata_free(&problem->order);
     if (problem->distinct)
         strata_distinct_destroy(problem->distinct);
+}
+
+void strata_problem_release(strata_problem *problem)
+{
+    strata_problem_forget(problem);
+    strata_free(&problem->radius);
+    strata_free(&problem->order);
     strata_free(&problem->distinct);
     strata_draws_destroy(&problem->draws);
 }

@@ -26,6 +26,8 @@ typedef struct strata_problem {
     struct strata_distinct **distinct; /* equal rows as one, likewise; owned */
     struct strata_draws *draws;        /* rows with small random numbers, likewise; owned */
     int64_t distinct_about;            /* of all ranks together, each by itself: see problem.c */
+    int64_t largest_local;             /* rows of the largest rank */
+    bool coarse;                       /* every rank's processor has the coarse screen */
     __int128 squares;            /* global sum of weight |x|^2 */
     int64_t weight_global;       /* sum of weights */
 } strata_problem;
@@ -35,6 +37,8 @@ strata_status strata_problem_init(strata_context *ctx, const strata_points *poin
                                   const int64_t *weights, const char *kernel,
                                   strata_problem *out) STRATA_MUST_USE;
 void strata_problem_release(strata_problem *problem);
+/* Not collective. Drops what fits share: after a failure some ranks may have made it and others not. */
+void strata_problem_forget(const strata_problem *problem);
 
 /* Not collective. n points x [d, stride] made from those of a problem, for variants that work on other
  * points than its own; it knows this rank only. x and weights are borrowed. */

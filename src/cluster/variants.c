@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/problem.h"
+#include "cluster/bounds.h"
 
 static const strata_variant_ops *const table[] = {
     &strata_variant_lloyd, &strata_variant_filter,   &strata_variant_hamerly,
@@ -19,6 +19,15 @@ int32_t strata_cluster_variant_count(void)
 const strata_cluster_variant *strata_cluster_variant_at(int32_t index)
 {
     return index >= 0 && index < VARIANTS ? &table[index]->info : NULL;
+}
+
+int64_t strata_cluster_variant_bytes(const strata_cluster_variant *v, int32_t k, int32_t d)
+{
+    const int64_t bounds = v->bounds == STRATA_BOUNDS_NONE
+                               ? 0
+                               : strata_crowds_width(k, v->bounds == STRATA_BOUNDS_EACH);
+    return v->bytes_per_point + (int64_t)v->bytes_per_point_d * d +
+           bounds * (int64_t)sizeof(float);
 }
 
 const char *strata_cluster_kernel(const char *name)
@@ -64,7 +73,7 @@ static double float_cost(int32_t k, int32_t d)
 static double lloyd_cost(const strata_problem *p, int32_t k)
 {
     const double compute = 0.0045 * k * (p->d + 8), memory = (4 * p->d + 1) / 25.0;
-    if (strata_exact_form(p, k, NULL) != STRATA_SCREEN_COARSE)
+    if (!p->coarse || strata_exact_form(p, k, NULL) != STRATA_SCREEN_COARSE)
         return float_cost(k, p->d);
     return compute > memory ? compute : memory;
 }

@@ -9,8 +9,9 @@ static strata_status create(const strata_problem *problem, int32_t k, uint8_t *l
 const strata_variant_ops strata_variant_yinyang = {
     .info = {.name = "yinyang",
              .exact = true,
-             .bytes_per_point = 5 + 4 * STRATA_CROWD,
+             .bytes_per_point = 5,
              .bytes_per_point_d = 4,
+             .bounds = STRATA_BOUNDS_SIXTEENTH,
              .keeps = "rows, labels, a bound a point and one for each sixteen centroids",
              .regime = "d >= 48, k >= 128, many iterations, points in groups",
              .d_min = 48,

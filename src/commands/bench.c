@@ -77,7 +77,7 @@ static strata_status add_number(strata_context *ctx, const char *what, int64_t v
 
 /* "8" or "2..16" */
 static strata_status add_range(strata_context *ctx, const char *text, int64_t limit,
-                               const char *what, int32_t *list, int32_t *n)
+                               const char *what, int32_t *list, int32_t room, int32_t *n)
 {
     strata_status rc = STRATA_OK;
     const char *dots = strstr(text, "..");
@@ -89,8 +89,7 @@ static strata_status add_range(strata_context *ctx, const char *text, int64_t li
     if (!good || high < low)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s %s: a number, or a range as 2..16", what, text);
     for (int64_t value = low; value <= high; value++)
-        STRATA_TRY(add_number(ctx, what, value, limit, list,
-                              limit == BENCH_KS ? BENCH_KS : BENCH_RANKS, n));
+        STRATA_TRY(add_number(ctx, what, value, limit, list, room, n));
 done:
     return rc;
 }
@@ -102,12 +101,13 @@ static strata_status read_lists(strata_context *ctx, const strata_command_line *
     int32_t n = 0;
     const char *const *words = strata_option_list(line, "-k", &n);
     for (int32_t i = 0; i < n; i++)
-        STRATA_TRY(add_range(ctx, words[i], BENCH_KS, "-k", plan->k, &plan->n_k));
+        STRATA_TRY(add_range(ctx, words[i], BENCH_KS, "-k", plan->k, BENCH_KS, &plan->n_k));
     if (n == 0)
         plan->k[plan->n_k++] = 8;
     words = strata_option_list(line, "--ranks", &n);
     for (int32_t i = 0; i < n; i++)
-        STRATA_TRY(add_range(ctx, words[i], ctx->size, "--ranks", plan->ranks, &plan->n_ranks));
+        STRATA_TRY(add_range(ctx, words[i], ctx->size, "--ranks", plan->ranks, BENCH_RANKS,
+                             &plan->n_ranks));
     if (n == 0)
         plan->ranks[plan->n_ranks++] = ctx->size;
     words = strata_option_list(line, "--seedings", &n);

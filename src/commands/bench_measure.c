@@ -155,7 +155,7 @@ typedef struct bench_fit {
     strata_clustering result;
     double seconds, iteration; /* the slowest rank */
     int32_t counted;
-    int64_t growth; /* of the resident set; -1 = unknown. Largest a point of the ranks */
+    double growth; /* of the resident set, in bytes a point, the largest of the ranks; -1 = unknown */
 } bench_fit;
 
 /* Collective. Mean seconds of the iterations after the first ones, each as its slowest rank saw. */
@@ -188,9 +188,11 @@ static strata_status timed_fit(strata_context *ctx, const strata_points *points,
     double begin = strata_now();
     STRATA_TRY(strata_cluster_fit(ctx, points, options, &out->result));
     out->seconds = strata_now() - begin;
-    out->growth = bench_memory_growth(mark);
+    out->growth = (double)bench_memory_growth(mark);
+    if (out->growth > 0)
+        out->growth = points->n_local > 0 ? out->growth / (double)points->n_local : 0;
     STRATA_TRY(strata_par_allreduce_f64(ctx, &out->seconds, 1, STRATA_MAX));
-    STRATA_TRY(strata_par_allreduce_i64(ctx, &out->growth, 1, STRATA_MAX));
+    STRATA_TRY(strata_par_allreduce_f64(ctx, &out->growth, 1, STRATA_MAX));
 done:
     return rc;
 }
@@ -256,7 +258,6 @@ static strata_status describe(strata_context *ctx, const bench_fit *fit, const b
         counts[0] += r->history[h].distances_local;
     STRATA_TRY(strata_par_allreduce_i64(ctx, counts, 2, STRATA_SUM));
     const double passes = (double)c->n * (double)r->n_history;
-    const double per_rank = ceil((double)c->n / ctx->size);
     cell->ran = v ? v->name : r->variant;
     cell->exact = v ? v->exact : true;
     snprintf(cell->reason, sizeof cell->reason, "%s", r->reason);
@@ -266,11 +267,10 @@ static strata_status describe(strata_context *ctx, const bench_fit *fit, const b
     cell->calls = r->allreduce_calls;
     cell->bytes_per_point = 4.0 * c->d + 2;
     if (v)
-        cell->bytes_per_point = 4.0 * c->d + 1 + v->bytes_per_point +
-                                (double)v->bytes_per_point_d * c->d +
-                                (double)v->bytes_per_point_k * c->k;
+        cell->bytes_per_point =
+            4.0 * c->d + 1 + (double)strata_cluster_variant_bytes(v, c->k, c->d);
     if (fit->growth >= 0)
-        cell->bytes_measured = 4.0 * c->d + (double)fit->growth / per_rank;
+        cell->bytes_measured = 4.0 * c->d + fit->growth;
 done:
     return rc;
 }

@@ -17,8 +17,7 @@ typedef struct layout {
 } layout;
 
 enum {
-    PSEUDONYM = 32, /* characters */
-    LANES = 16      /* bounds of one row stand in whole vectors */
+    PSEUDONYM = 32 /* characters */
 };
 
 static layout lay_out(const strata_config *config, const feature_source *source)
@@ -46,12 +45,6 @@ static double reading(const feature_source *source, const layout *row, int ranks
     return row->features + row->key + (ranks > 1 ? 3 : 2) * record + sorting;
 }
 
-static double variant_bytes(const strata_cluster_variant *v, int32_t k, int32_t d)
-{
-    return v->bytes_per_point + (double)v->bytes_per_point_d * d +
-           (double)v->bytes_per_point_k * ((k + LANES - 1) / LANES * LANES);
-}
-
 /* Whether a fit may go by it: it was asked for, or auto takes it in its regime. That of merge is few
  * distinct rows, whose own memory its account leaves out. */
 static bool may_be_taken(const strata_cluster_variant *v, const char *asked, int32_t k, int32_t d)
@@ -73,7 +66,7 @@ static double fitting(const strata_config *config, int32_t d, const char **varia
     double most = 0;
     for (int32_t i = 0; i < strata_cluster_variant_count(); i++) {
         const strata_cluster_variant *v = strata_cluster_variant_at(i);
-        const double bytes = variant_bytes(v, k, d);
+        const double bytes = (double)strata_cluster_variant_bytes(v, k, d);
         if (!may_be_taken(v, config->cluster.variant, k, d) || bytes <= most)
             continue;
         most = bytes;

@@ -238,6 +238,47 @@ static void test_choice(void **state)
     }
 }
 
+/* Nodes with other processors: auto takes the same variant on all of them, where each by itself would
+ * not, and the bits are those of equal ones. */
+static void test_nodes(void **state)
+{
+    (void)state;
+    if (ctx.size != 2)
+        return;
+    cloud c = cloud_make(200064, 5, 9, 3000000, 900000, 28);
+    strata_cluster_options options = options_of(256, 2, 20);
+    options.init = "kmeans_parallel";
+    options.variant = "auto";
+    options.kernel = "plain";
+    strata_clustering plain = fit(&c, 0, options);
+    options.kernel = ctx.rank == 0 ? NULL : "plain";
+    strata_clustering mixed = fit(&c, 0, options);
+    assert_string_equal(mixed.variant, plain.variant);
+    assert_same(&plain, &mixed, c.n / 2, "mixed nodes");
+    strata_clustering_release(&plain);
+    strata_clustering_release(&mixed);
+    cloud_free(&c);
+}
+
+static int64_t bytes_of(const char *name, int32_t k, int32_t d)
+{
+    for (int32_t v = 0; v < strata_cluster_variant_count(); v++)
+        if (strcmp(strata_cluster_variant_at(v)->name, name) == 0)
+            return strata_cluster_variant_bytes(strata_cluster_variant_at(v), k, d);
+    return -1;
+}
+
+/* what variants say of their memory */
+static void test_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(bytes_of("lloyd", 256, 64), 1);
+    assert_int_equal(bytes_of("yinyang", 128, 16), 5 + 4 * 16 + 4 * 8);
+    assert_int_equal(bytes_of("yinyang", 129, 16), 5 + 4 * 16 + 4 * 16);
+    assert_int_equal(bytes_of("elkan", 16, 3), 5 + 4 * 3 + 4 * 16);
+    assert_int_equal(bytes_of("elkan", 17, 3), 5 + 4 * 3 + 4 * 32);
+}
+
 /* minibatch is not exact, but the same for every partition and kernel: against one rank that has all
  * rows. Its labels are the nearest of its centroids. */
 static void check_minibatch(const cloud *c, strata_cluster_options options, double within)
@@ -334,6 +375,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_empty_clusters), cmocka_unit_test(test_weights),
         cmocka_unit_test(test_wide),           cmocka_unit_test(test_equal_rows),
         cmocka_unit_test(test_rows_part),      cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_nodes),          cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_minibatch),      cmocka_unit_test(test_seeding)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     strata_context_release(&ctx);
