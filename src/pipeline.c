@@ -54,12 +54,17 @@ static strata_status cluster_users(strata_context *ctx, const strata_config *con
     strata_status rc = STRATA_OK;
     strata_points points = {0};
     strata_users *users = &stratum->users;
+    __int128 *money = NULL;
     STRATA_TRY(make_points(ctx, config, users, &stratum->scaler, &points));
     STRATA_TRY(strata_fit(ctx, config, &stratum->scaler, &points, &stratum->clustering,
                           &stratum->selection));
-    STRATA_TRY(strata_clustering_order(ctx, users->n_local, users->money, &stratum->clustering));
+    STRATA_AGREE(ctx, strata_calloc(ctx, stratum->clustering.k, sizeof *money, &money));
+    for (int64_t i = 0; i < users->n_local; i++)
+        money[stratum->clustering.labels[i]] += users->money[i];
+    STRATA_TRY(strata_clustering_order(ctx, &points, money, &stratum->clustering));
     STRATA_AGREE(ctx, label_users(ctx, &points, &stratum->clustering, users));
 done:
+    strata_free(&money);
     strata_points_release(&points);
     return rc;
 }

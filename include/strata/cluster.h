@@ -1,7 +1,8 @@
 /* cluster.h: the clustering room. Exact distributed K-means on grid points.
  *
  * The contract (same bits for every rank count, batch size, processor and exact variant):
- *   labels      the nearest centroid in exact integer arithmetic, the lowest index on a tie
+ *   labels      the nearest centroid in exact integer arithmetic, the lowest index on a tie: while
+ *               centroids move by the order of seeding, at last by the order that is published
  *   centroids   round_half_even(sum / count) on the grid
  *   end         when no label changes, or after max_iterations
  *   empty       an empty cluster takes the point farthest from its centroid (ties: smallest global row)
@@ -136,10 +137,13 @@ strata_status strata_cluster_assign(strata_context *ctx, const strata_points *po
                                     const int32_t *centroids, int16_t *labels, double *distance)
     STRATA_MUST_USE;
 
-/* Collective. Renumbers the clusters by falling mean of value [n_local] (exact; empty ones last,
- * equal means by the old number): labels, centroids, sizes and inertias. |sum of value| < 2^63. */
-strata_status strata_clustering_order(strata_context *ctx, int64_t n_local, const int64_t *value,
-                                      strata_clustering *clustering) STRATA_MUST_USE;
+/* Collective. Renumbers the clusters of a fit of points without weights by falling mean of a value (exact;
+ * empty ones last, equal means by the old number): centroids, labels, sizes and inertias. Then points
+ * that are as near to another centroid go to the one with the lowest new number, so that the labels are
+ * what strata_cluster_assign says of the new centroids. sums [k]: of the value over this rank's rows of
+ * each cluster, over all ranks below 2^127; used up. */
+strata_status strata_clustering_order(strata_context *ctx, const strata_points *points,
+                                      __int128 *sums, strata_clustering *clustering) STRATA_MUST_USE;
 
 /* Not collective. Distance of each point to the centroid of its label, scaled units, [n_local].
  * Exact integers up to one square root. O(n_local d). */

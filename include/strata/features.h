@@ -141,8 +141,9 @@ typedef struct strata_points {
 } strata_points;
 
 /* Collective. Fits a scaler; the same bits for every partition.
- *   none    step_exponent is the smallest g >= -20 for which the largest |t(x)| of all features stays
- *           below 2^24 steps: nothing is limited, and whole numbers below 2^24 are exact.
+ *   none    step_exponent is the smallest g >= -500 for which the largest |t(x)| of all features stays
+ *           below 2^24 steps: nothing is limited, and whole numbers below 2^24 are exact. -20 when all
+ *           values are 0.
  *   zscore  mean and population deviation from exact sums of t(x) in fixed point, 62 bits for the
  *           largest |t(x)| of the feature; each correct to 1 ulp of the fixed-point values.
  *   robust  median and interquartile range, linear quantiles, from exact global order statistics.

@@ -183,16 +183,17 @@ typedef struct strata_numeric_layout {
     strata_header header;
     int32_t n;     /* columns */
     char **names;  /* [n]; c1, c2, ... where neither file nor configuration names them; owned */
-    bool *numbers; /* [n] the first row has a number there; all true without a row; owned */
+    bool *numbers; /* [n] false: one of text, no number stands there in the first rows (256 at most,
+                      as far as three blocks reach); owned */
 } strata_numeric_layout;
 
 /* Collective. Looks at the first file of config->input.files. Delimiter, header and names are those of
  * config->input, but what stands at its default there is detected:
  *   delimiter  the first of tab ; | , that the first line holds, else blanks
  *   header     the first line holds a field that is no number, NaN or empty, and it is not just a column
- *              of text, where the second line holds none either
- * STRATA_ERR_INPUT for files that cannot be used, an empty one, names that are too long or not plain
- * text. */
+ *              of text, where the second line holds none either; with numbers beside it, nobody can tell
+ * STRATA_ERR_INPUT for files that cannot be used, an empty one, a first line that may be a header or not,
+ * names that are too long or not plain text. */
 strata_status strata_numeric_look(strata_context *ctx, const strata_config *config,
                                   strata_numeric_layout *layout) STRATA_MUST_USE;
 /* Not collective. Safe twice. */

@@ -1,20 +1,51 @@
-#include "strata/cluster.h"
-
 #include <math.h>
 #include <string.h>
 
+#include "cluster/problem.h"
 #include "strata/memory.h"
 #include "strata/par.h"
 
-/* Is cluster a (of sums and sizes) to stand before b? By falling mean, empty clusters last, then
- * by the old number, so that the order is total. Means are compared by cross products in 128
- * bits: sums fit 64 bits (ingest bounds all money) and sizes 31. */
+/* From a point to the centroid of its label, in steps; 64 features of 2^50 fit. */
+static int64_t squared_distance(const strata_points *points, const strata_clustering *clustering,
+                                int64_t i)
+{
+    const int32_t *centre = clustering->centroids + (int64_t)clustering->labels[i] * points->d;
+    int64_t squares = 0;
+    for (int32_t f = 0; f < points->d; f++) {
+        const int64_t apart = (int64_t)points->steps[f * points->stride + i] - centre[f];
+        squares += apart * apart;
+    }
+    return squares;
+}
+
+/* A mean as a whole number and a rest in 0..size - 1, both by floor division. */
+typedef struct mean {
+    __int128 whole, rest;
+} mean;
+
+static mean mean_of(__int128 sum, int64_t size)
+{
+    mean m = {.whole = sum / size, .rest = sum % size};
+    if (m.rest < 0) {
+        m.whole--;
+        m.rest += size;
+    }
+    return m;
+}
+
+/* Is cluster a (of sums and sizes) to stand before b? By falling mean, empty clusters last, then by the
+ * old number, so that the order is total. Rests are compared by cross products, below 2^126. */
 static bool stands_before(const __int128 *sums, const int64_t *sizes, int32_t a, int32_t b)
 {
     if ((sizes[a] == 0) != (sizes[b] == 0))
         return sizes[a] != 0;
-    __int128 left = sums[a] * sizes[b], right = sums[b] * sizes[a];
-    return left != right ? left > right : a < b;
+    if (sizes[a] == 0)
+        return a < b;
+    const mean left = mean_of(sums[a], sizes[a]), right = mean_of(sums[b], sizes[b]);
+    if (left.whole != right.whole)
+        return left.whole > right.whole;
+    const __int128 above = left.rest * sizes[b], below = right.rest * sizes[a];
+    return above != below ? above > below : a < b;
 }
 
 static void insertion_order(const __int128 *sums, const int64_t *sizes, int32_t k, int32_t *order)
@@ -64,24 +95,58 @@ done:
     return rc;
 }
 
-strata_status strata_clustering_order(strata_context *ctx, int64_t n_local, const int64_t *value,
-                                      strata_clustering *clustering)
+/* Sizes and inertias of the clusters from the labels. */
+static strata_status count_again(strata_context *ctx, const strata_points *points,
+                                 strata_clustering *clustering)
 {
     strata_status rc = STRATA_OK;
-    __int128 *sums = NULL;
-    int32_t *order = NULL;
-    strata_status local = strata_calloc(ctx, clustering->k, sizeof *sums, &sums);
-    if (local == STRATA_OK)
-        local = strata_alloc(ctx, clustering->k, sizeof *order, &order);
-    STRATA_AGREE(ctx, local);
-    for (int64_t i = 0; i < n_local; i++)
-        sums[clustering->labels[i]] += value[i];
+    __int128 totals[2 * STRATA_K_MAX] = {0};
+    const int32_t k = clustering->k;
+    for (int64_t i = 0; i < points->n_local; i++) {
+        const int16_t label = clustering->labels[i];
+        totals[label]++;
+        totals[k + label] += squared_distance(points, clustering, i);
+    }
+    STRATA_TRY(strata_par_allreduce_i128(ctx, totals, 2 * k));
+    for (int32_t j = 0; j < k; j++) {
+        clustering->sizes[j] = (int64_t)totals[j];
+        clustering->inertias[j] = strata_exact_scaled(totals[k + j], points->step_exponent);
+    }
+done:
+    return rc;
+}
+
+/* Collective. Ties by the numbers that the clusters have now. */
+static strata_status decide_ties(strata_context *ctx, const strata_points *points,
+                                 strata_clustering *clustering)
+{
+    strata_status rc = STRATA_OK;
+    int16_t *labels = NULL;
+    int64_t changed = 0;
+    STRATA_AGREE(ctx, strata_alloc(ctx, points->n_local, sizeof *labels, &labels));
+    STRATA_TRY(strata_cluster_assign(ctx, points, clustering->k, clustering->centroids, labels, NULL));
+    for (int64_t i = 0; i < points->n_local; i++)
+        changed += labels[i] != clustering->labels[i];
+    STRATA_TRY(strata_par_allreduce_i64(ctx, &changed, 1, STRATA_SUM));
+    if (changed == 0)
+        goto done;
+    memcpy(clustering->labels, labels, (size_t)points->n_local * sizeof *labels);
+    STRATA_TRY(count_again(ctx, points, clustering));
+done:
+    strata_free(&labels);
+    return rc;
+}
+
+strata_status strata_clustering_order(strata_context *ctx, const strata_points *points,
+                                      __int128 *sums, strata_clustering *clustering)
+{
+    strata_status rc = STRATA_OK;
+    int32_t order[STRATA_K_MAX];
     STRATA_TRY(strata_par_allreduce_i128(ctx, sums, clustering->k));
     insertion_order(sums, clustering->sizes, clustering->k, order);
-    STRATA_AGREE(ctx, apply_order(ctx, order, n_local, clustering));
+    STRATA_AGREE(ctx, apply_order(ctx, order, points->n_local, clustering));
+    STRATA_TRY(decide_ties(ctx, points, clustering));
 done:
-    strata_free(&order);
-    strata_free(&sums);
     return rc;
 }
 
@@ -89,13 +154,6 @@ void strata_clustering_distances(const strata_points *points, const strata_clust
                                  double *distance)
 {
     const double step = ldexp(1.0, points->step_exponent);
-    for (int64_t i = 0; i < points->n_local; i++) {
-        const int32_t *centre = clustering->centroids + (int64_t)clustering->labels[i] * points->d;
-        int64_t squares = 0; /* 64 features of 2^50 fit */
-        for (int32_t f = 0; f < points->d; f++) {
-            int64_t difference = (int64_t)points->steps[f * points->stride + i] - centre[f];
-            squares += difference * difference;
-        }
-        distance[i] = sqrt((double)squares) * step;
-    }
+    for (int64_t i = 0; i < points->n_local; i++)
+        distance[i] = sqrt((double)squared_distance(points, clustering, i)) * step;
 }

@@ -131,33 +131,43 @@ done:
 
 /* ---- the work -------------------------------------------------------------------------------- */
 
-/* A value of each row whose mean puts the clusters in order: monetary, else the first feature, as whole
- * numbers of a power of two that keeps the global sum below 2^62. */
+/* value 2^shift as a whole number, rounded down. */
+static __int128 fixed_point(double value, int shift)
+{
+    int exponent = 0;
+    const int64_t mantissa = (int64_t)ldexp(frexp(value, &exponent), 53);
+    shift += exponent - 53;
+    if (shift >= 0)
+        return mantissa * ((__int128)1 << shift);
+    return shift > -63 ? mantissa >> -shift : mantissa >> 63;
+}
+
+/* By falling mean of monetary, else of the first feature: in whole numbers that keep the sum of all
+ * below 2^126 and the bits of values far smaller than the largest. */
 static strata_status order_clusters(strata_context *ctx, job *j)
 {
     strata_status rc = STRATA_OK;
     const strata_feature_set *set = &j->table.set;
-    int64_t *value = NULL;
+    __int128 *sums = NULL;
     double largest = 0;
     int exponent = 0, bits = 0;
     int32_t f = 0;
     for (int32_t i = 0; i < set->d; i++)
         if (strcmp(set->feature[i].name, "monetary") == 0)
             f = i;
-    STRATA_AGREE(ctx, strata_alloc(ctx, set->n_local, sizeof *value, &value));
+    STRATA_AGREE(ctx, strata_calloc(ctx, j->clustering.k, sizeof *sums, &sums));
     for (int64_t i = 0; i < set->n_local; i++)
         largest = fmax(largest, fabs(strata_feature_value(&set->feature[f], i)));
     STRATA_TRY(strata_par_allreduce_f64(ctx, &largest, 1, STRATA_MAX));
     frexp(largest, &exponent); /* largest < 2^exponent */
     for (int64_t n = strata_partition_global(&j->table.partition); n > 0; n >>= 1)
         bits++;
-    const int shift = 62 - bits - exponent;
     for (int64_t i = 0; i < set->n_local; i++)
-        value[i] =
-            largest > 0 ? llrint(ldexp(strata_feature_value(&set->feature[f], i), shift)) : 0;
-    STRATA_TRY(strata_clustering_order(ctx, set->n_local, value, &j->clustering));
+        sums[j->clustering.labels[i]] +=
+            fixed_point(strata_feature_value(&set->feature[f], i), 126 - bits - exponent);
+    STRATA_TRY(strata_clustering_order(ctx, &j->points, sums, &j->clustering));
 done:
-    strata_free(&value);
+    strata_free(&sums);
     return rc;
 }
 

@@ -211,6 +211,13 @@ done:
     return rc;
 }
 
+/* Whether the result has a column of that name beside the features. */
+static bool is_taken(const feature_source *source, const char *name)
+{
+    return strcmp(name, "cluster_id") == 0 || strcmp(name, "cluster_distance") == 0 ||
+           strcmp(name, source->key ? "user_key" : "row") == 0;
+}
+
 static strata_status take_asked(strata_context *ctx, const strata_config *config,
                                 feature_source *source)
 {
@@ -225,6 +232,11 @@ static strata_status take_asked(strata_context *ctx, const strata_config *config
                         config->input.files[0], source->table, name);
         if (source->key && strcmp(source->key, name) == 0)
             STRATA_FAIL(ctx, STRATA_ERR_USAGE, "column %s cannot be both key and feature", name);
+        if (is_taken(source, name))
+            STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                        "column %s cannot be a feature: the result has a column of that name itself; "
+                        "rename it in the input",
+                        name);
         source->feature[source->d++] = i;
     }
 done:
@@ -238,7 +250,8 @@ static strata_status take_all(strata_context *ctx, strata_config *config, featur
     int32_t n = 0;
     for (int32_t i = 0; i < source->n_columns; i++) {
         const feature_column *column = &source->columns[i];
-        if (!column->numbers || (source->key && strcmp(source->key, column->name) == 0))
+        if (!column->numbers || is_taken(source, column->name) ||
+            (source->key && strcmp(source->key, column->name) == 0))
             continue;
         if (n < STRATA_FEATURES_MAX) {
             source->feature[n] = i;
@@ -311,6 +324,27 @@ done:
     return rc;
 }
 
+/* What was not taken though nobody chose. */
+static void tell_left_out(strata_context *ctx, const strata_config *config,
+                          const feature_source *source)
+{
+    const char *path = config->input.files[0], *table = source->is_hdf5 ? source->table : "";
+    const char *blank = source->is_hdf5 ? " " : "";
+    for (int32_t i = 0; i < source->n_left_out; i++)
+        strata_log(ctx, STRATA_LOG_WARNING, "%s%s%s: %s is left out: it %s", path, blank, table,
+                   source->left_out[i].name, source->left_out[i].why);
+    for (int32_t i = 0; i < source->n_columns && !source->is_result; i++) {
+        const feature_column *column = &source->columns[i];
+        if (source->key && strcmp(source->key, column->name) == 0)
+            continue;
+        if (!column->numbers || is_taken(source, column->name))
+            strata_log(ctx, STRATA_LOG_WARNING, "%s%s%s: %s is left out: %s", path, blank, table,
+                       column->name,
+                       column->numbers ? "the result has a column of that name itself"
+                                       : "it holds text, no numbers");
+    }
+}
+
 strata_status feature_source_judge(strata_context *ctx, strata_status rc)
 {
     if (rc != STRATA_ERR_VERIFY)
@@ -341,9 +375,8 @@ strata_status feature_source_open(strata_context *ctx, strata_config *config,
         STRATA_AGREE(ctx, list_text(ctx, source));
     }
     STRATA_AGREE(ctx, feature_source_judge(ctx, choose_features(ctx, config, source)));
-    for (int32_t i = 0; i < source->n_left_out && source->chosen; i++)
-        strata_log(ctx, STRATA_LOG_WARNING, "%s %s: %s is left out: it %s", config->input.files[0],
-                   source->table, source->left_out[i].name, source->left_out[i].why);
+    if (source->chosen)
+        tell_left_out(ctx, config, source);
 done:
     return rc;
 }

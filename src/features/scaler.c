@@ -11,7 +11,7 @@
 /* Bits of a fixed-point value besides its sign: what strata_cell takes, whole. */
 enum { moment_bits = 62 };
 
-enum { fine_exponent = -20, grid_bits = 24, stride_multiple = 64 };
+enum { fine_exponent = -20, finest_exponent = -500, grid_bits = 24, stride_multiple = 64 };
 
 static double transformed(strata_transform transform, double x)
 {
@@ -126,17 +126,17 @@ done:
     return rc;
 }
 
-/* The smallest g >= -20 that puts the largest value inside the grid. */
-static int32_t coarse_exponent(const strata_scaler *scaler, const double *largest)
+/* The smallest g that puts the largest value inside the grid, and squares of steps within doubles. */
+static int32_t exponent_for(const strata_scaler *scaler, const double *largest)
 {
     double all = 0;
     for (int32_t f = 0; f < scaler->d; f++)
         all = fmax(all, transformed(scaler->transform, largest[f]));
-    int32_t g = fine_exponent;
+    if (all <= 0)
+        return fine_exponent;
     int exponent = 0;
-    frexp(all, &exponent);
-    if (all > 0 && exponent - grid_bits > g)
-        g = exponent - grid_bits;
+    frexp(all, &exponent); /* all < 2^exponent */
+    int32_t g = exponent - grid_bits > finest_exponent ? exponent - grid_bits : finest_exponent;
     /* just below a power of two the value may round up to the edge */
     if (rint(ldexp(all, -g)) >= ldexp(1, grid_bits))
         g++;
@@ -170,7 +170,7 @@ strata_status strata_scaler_fit_set(strata_context *ctx, const strata_feature_se
     STRATA_AGREE(ctx, allocate(ctx, set->d, &made));
     STRATA_TRY(strata_values_largest(ctx, set, largest, &n_global));
     if (scale == STRATA_SCALE_NONE)
-        made.step_exponent = coarse_exponent(&made, largest);
+        made.step_exponent = exponent_for(&made, largest);
     else if (n_global > 0 && scale == STRATA_SCALE_ZSCORE)
         STRATA_TRY(fit_zscore(ctx, set, largest, &made));
     else if (n_global > 0)

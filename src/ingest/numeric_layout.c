@@ -71,40 +71,54 @@ static void skip_empty_lines(beginning *b)
         b->at++;
 }
 
-/* Cuts the line at b->at into fields[which]. Lines of blanks only are no rows. */
-static strata_status cut_line(beginning *b, char delimiter, int which)
+static void strip_blanks(strata_field *f)
 {
-    strata_status rc = STRATA_OK;
+    for (; f->length > 0 && (*f->text == ' ' || *f->text == '\t'); f->length--)
+        f->text++;
+    while (f->length > 0 && (f->text[f->length - 1] == ' ' || f->text[f->length - 1] == '\t'))
+        f->length--;
+}
+
+/* Cuts the line at b->at into fields[which]; n[which] is 0 at the end. Lines of blanks only are no rows.
+ * False: it cannot be cut. */
+static bool cut_line(beginning *b, char delimiter, int which)
+{
     strata_cut_row row = {
         .delimiter = delimiter, .fields = b->fields[which], .escaped = b->escaped};
+    b->n[which] = 0;
     do {
         skip_empty_lines(b);
         if (b->at == b->end)
-            goto done;
+            return true;
         row.at = b->text + b->at;
         row.end = b->text + b->end;
         row.complete = b->complete;
         if (strata_cut_quoted(&row) != STRATA_CUT_DONE || row.bad_quote)
-            STRATA_FAIL(b->ctx, STRATA_ERR_INPUT,
-                        "%s: its first rows cannot be read: a quote is not closed or misplaced, or "
-                        "they are longer than %lld bytes",
-                        b->path, (long long)STRATA_INGEST_ROW_LIMIT);
+            return false;
         b->at = row.next - b->text;
     } while (row.n_fields == 0);
-    if (row.n_fields > STRATA_COLUMNS_LIMIT)
+    b->n[which] = row.n_fields;
+    for (int64_t i = 0; i < row.n_fields && row.n_fields <= STRATA_COLUMNS_LIMIT; i++) {
+        if (b->escaped[i])
+            strata_cut_unescape(&b->fields[which][i]);
+        strip_blanks(&b->fields[which][i]);
+    }
+    return true;
+}
+
+/* One of the first two lines, which must be right. */
+static strata_status first_line(beginning *b, char delimiter, int which)
+{
+    strata_status rc = STRATA_OK;
+    if (!cut_line(b, delimiter, which))
+        STRATA_FAIL(b->ctx, STRATA_ERR_INPUT,
+                    "%s: its first rows cannot be read: a quote is not closed or misplaced, or "
+                    "they are longer than %lld bytes",
+                    b->path, (long long)STRATA_INGEST_ROW_LIMIT);
+    if (b->n[which] > STRATA_COLUMNS_LIMIT)
         STRATA_FAIL(b->ctx, STRATA_ERR_INPUT,
                     "%s: has %lld columns, more than %d; is the delimiter right?", b->path,
-                    (long long)row.n_fields, (int)STRATA_COLUMNS_LIMIT);
-    for (int64_t i = 0; i < row.n_fields; i++) {
-        strata_field *f = &b->fields[which][i];
-        if (b->escaped[i])
-            strata_cut_unescape(f);
-        for (; f->length > 0 && (*f->text == ' ' || *f->text == '\t'); f->length--)
-            f->text++;
-        while (f->length > 0 && (f->text[f->length - 1] == ' ' || f->text[f->length - 1] == '\t'))
-            f->length--;
-    }
-    b->n[which] = row.n_fields;
+                    (long long)b->n[which], (int)STRATA_COLUMNS_LIMIT);
 done:
     return rc;
 }
@@ -129,8 +143,9 @@ static bool may_be_number(const strata_field *field)
     return false;
 }
 
-static strata_header detect_header(const beginning *b)
+static strata_status detect_header(const beginning *b, strata_header *header)
 {
+    strata_status rc = STRATA_OK;
     bool any_number = false, any_name = false;
     for (int64_t i = 0; i < b->n[0]; i++) {
         if (may_be_number(&b->fields[0][i])) {
@@ -140,8 +155,45 @@ static strata_header detect_header(const beginning *b)
         /* text over text is a column of text, for instance keys */
         any_name = any_name || i >= b->n[1] || may_be_number(&b->fields[1][i]);
     }
-    bool all_names = !any_number && b->n[0] > 0;
-    return any_name || all_names ? STRATA_HEADER_NAMES : STRATA_HEADER_NONE;
+    if (any_name && any_number)
+        STRATA_FAIL(b->ctx, STRATA_ERR_INPUT,
+                    "%s: its first line holds numbers, and text where numbers follow; say whether it "
+                    "names the columns: --no-header or --set input.header=true",
+                    b->path);
+    *header = any_name || (!any_number && b->n[0] > 0) ? STRATA_HEADER_NAMES : STRATA_HEADER_NONE;
+done:
+    return rc;
+}
+
+/* What one row says about the columns: numbers, and fields that can be none. */
+static void judge_row(const beginning *b, int which, bool *number, bool *text, int32_t n)
+{
+    for (int32_t i = 0; i < n && i < b->n[which]; i++) {
+        number[i] = number[i] || is_number(&b->fields[which][i]);
+        text[i] = text[i] || !may_be_number(&b->fields[which][i]);
+    }
+}
+
+/* A column is one of text when none of its first fields is a number and some are not missing. The rows
+ * are looked at as far as they can be cut. */
+static strata_status tell_numbers(beginning *b, strata_numeric_layout *layout)
+{
+    enum { ROWS = 256 };
+    strata_status rc = STRATA_OK;
+    bool *text = NULL, *number = layout->numbers;
+    STRATA_TRY(strata_calloc(b->ctx, layout->n, sizeof *text, &text));
+    if (layout->header == STRATA_HEADER_NONE)
+        judge_row(b, 0, number, text, layout->n);
+    for (int row = 0; row < ROWS && b->n[1] > 0 && b->n[1] <= STRATA_COLUMNS_LIMIT; row++) {
+        judge_row(b, 1, number, text, layout->n);
+        if (!cut_line(b, layout->delimiter, 1))
+            break;
+    }
+    for (int32_t i = 0; i < layout->n; i++)
+        number[i] = number[i] || !text[i];
+done:
+    strata_free(&text);
+    return rc;
 }
 
 /* Names become data sets of the result, so they are plain text without the path's sign. */
@@ -188,25 +240,23 @@ static strata_status describe(beginning *b, strata_numeric_layout *layout)
     layout->delimiter = strata_config_origin(config, "input.delimiter") == STRATA_FROM_DEFAULT
                             ? detect_delimiter(b)
                             : config->input.delimiter;
-    STRATA_TRY(cut_line(b, layout->delimiter, 0));
+    STRATA_TRY(first_line(b, layout->delimiter, 0));
     if (b->n[0] == 0)
         STRATA_FAIL(b->ctx, STRATA_ERR_INPUT, "%s: is empty", b->path);
-    STRATA_TRY(cut_line(b, layout->delimiter, 1));
-    layout->header = strata_config_origin(config, "input.header") == STRATA_FROM_DEFAULT
-                         ? detect_header(b)
-                         : config->input.header;
+    STRATA_TRY(first_line(b, layout->delimiter, 1));
+    layout->header = config->input.header;
+    if (strata_config_origin(config, "input.header") == STRATA_FROM_DEFAULT)
+        STRATA_TRY(detect_header(b, &layout->header));
     if (layout->header != STRATA_HEADER_NAMES && config->input.n_names > 0 &&
         config->input.n_names != b->n[0])
         STRATA_FAIL(b->ctx, STRATA_ERR_INPUT, "%s: has %lld columns, but input.names has %d",
                     b->path, (long long)b->n[0], (int)config->input.n_names);
-    const int row = layout->header == STRATA_HEADER_NONE ? 0 : 1;
     STRATA_TRY(strata_calloc(b->ctx, b->n[0], sizeof *layout->names, &layout->names));
     STRATA_TRY(strata_calloc(b->ctx, b->n[0], sizeof *layout->numbers, &layout->numbers));
     layout->n = (int32_t)b->n[0];
-    for (int32_t i = 0; i < layout->n; i++) {
+    for (int32_t i = 0; i < layout->n; i++)
         STRATA_TRY(name_column(b, i, layout->header, &layout->names[i]));
-        layout->numbers[i] = i >= b->n[row] || may_be_number(&b->fields[row][i]);
-    }
+    STRATA_TRY(tell_numbers(b, layout));
 done:
     return rc;
 }

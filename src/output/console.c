@@ -330,8 +330,8 @@ static void print_notes(FILE *out, const strata_result *r)
         empty += c->sizes[k] == 0;
     if (empty)
         fprintf(out, "Note: %" PRId32 " of %" PRId32 " clusters hold no row: there are fewer distinct rows "
-                     "than clusters.\n",
-                empty, c->k);
+                     "on the grid (steps of %.2g) than clusters.\n",
+                empty, c->k, ldexp(1, r->scaler->step_exponent));
 }
 
 void strata_console_clustering(FILE *out, const strata_result *r, const strata_console *c)

@@ -145,7 +145,8 @@ static const char *column_type(hid_t type, bool lenient, manifest_entry *out)
     out->width = out->type == STRATA_TEXT ? (int32_t)size : (int32_t)h5_element_size(out->type, 0);
     if (lenient) {
         if (kind == H5T_INTEGER && H5Tget_sign(type) != H5T_SGN_2) {
-            out->type = STRATA_I64; /* an unsigned one may not fit its own width */
+            /* may not fit its own width; what does not fit any is rounded to a double */
+            out->type = size == 8 ? STRATA_F64 : STRATA_I64;
             out->width = 8;
         }
         return NULL;

@@ -198,7 +198,10 @@ static void step_without_scale(void **state)
 {
     (void)state;
     assert_int_equal(exponent_of(0), -20);
-    assert_int_equal(exponent_of(1), -20);
+    assert_int_equal(exponent_of(1), -23);
+    assert_int_equal(exponent_of(7.9), -21);
+    assert_int_equal(exponent_of(1e-12), -63);
+    assert_int_equal(exponent_of(1e-300), -500);
     assert_int_equal(exponent_of(15.9), -20);
     assert_int_equal(exponent_of(16 - ldexp(1, -20)), -20); /* the last step of the grid */
     assert_int_equal(exponent_of(nextafter(16, 0)), -19);   /* would round beyond it */

@@ -271,6 +271,13 @@ def bad():
     refuse("unknown column", good, 2, r'named "aa", did you mean "a"', "--features", "aa,b")
     refuse("column twice", "a,a\n1,2\n", 5, r"two columns", "--features", "a")
     refuse("no numbers", "a,b\nx,y\n", 5, r"no column of numbers")
+    numbers = "".join(f"{i},{i % 7}\n" for i in range(50))
+    for text in ("1e400", "foo"): # the first row does not decide what a column is
+        refuse(f"{text} in the first row", f"x,c\n1,{text}\n" + numbers, 5, rf'bad\.csv:2: column c: "{text}"', ranks=3)
+        refuse(f"{text} in the first row, no header", f"1,{text}\n" + numbers, 5, "--no-header or --set input.header")
+        refuse(f"{text} in the first row, said to be none", f"1,{text}\n" + numbers, 5, "bad.csv:1: column c2", "--no-header")
+    refuse("a feature of a name that is taken", "cluster_id,row\n1,2\n", 2, "column row cannot be a feature.*rename it",
+           "--features", "row")
     refuse("decimal commas", "a;b\n1,5;2,5\n", 5, r"no column of numbers.*written as 1\.5")
     refuse("two columns of one name", "a,a,b\n1,2,3\n", 5, r"bad\.csv: two columns are named a")
     refuse("a table of a text file", good, 2, r"--table is for an HDF5 file", "--table", "/users")
@@ -414,11 +421,15 @@ def hdf5():
         f["users/matrix"] = [[1, 2]] * 4000
         f["users/scalar"] = 3.0
         f["users/flag"] = [True] * 4000
+        f["unsigned/x"] = [2**63 + 2**62 * (j % 2) for j in range(40)] # beyond the signed ones
         f["users/alias"] = h5py.SoftLink("/users/x")
         f.create_dataset("users/packed", data=i, chunks=(50,), compression="lzf")
         f["flat/matrix"] = [[1, 2]] * 9
         f["ragged/a"] = [1, 2, 3]
         f["ragged/b"] = [1, 2]
+    cluster("odd.h5", "--table", "/unsigned", "-k", 2, ranks=3)
+    equal("unsigned numbers", (column("out.h5", "clusters/users"), max(column("out.h5", "users/x"))),
+          ([20, 20], 2.0**63 + 2.0**62))
     done = cluster("odd.h5", "-k", 2, ranks=3)
     told = dict(re.findall(r"odd\.h5 /users: (\w+) is left out: it (.*)", done.stderr))
     equal("what is left out", sorted(told), ["alias", "flag", "matrix", "packed", "scalar"])
@@ -429,7 +440,7 @@ def hdf5():
     refuse("nothing but such", None, 5, r"/flat has no column that can be read; matrix is not one-dim", "--table", "/flat",
            path="odd.h5")
     refuse("columns of different lengths", None, 5, r"a has 3 rows, b 2", "--table", "/ragged", path="odd.h5")
-    refuse("no such table", None, 5, r"no table /nowhere in it; there are: flat, ragged, users", "--table", "/nowhere",
+    refuse("no such table", None, 5, r"no table /nowhere in it; there are: flat, ragged, unsigned, users", "--table", "/nowhere",
            path="odd.h5")
     refuse("several files", None, 2, r"is an HDF5 file, of which one", path="*.h5")
     refuse("a header", None, 2, r"--header is for text files", "--header", path="odd.h5")
@@ -475,6 +486,26 @@ def odd():
             equal(f"{name}: said", "hold no row" in done.stdout, True)
         if "constant" in name:
             equal(f"{name}: said", "b is the same in every cluster" in done.stdout, True)
+    # One value of another scale: means that differ by less than its last bit are in order all the same.
+    open("s.csv", "w").write("m\n" + "".join(f"{10 * (i % 4 + 1)}.{i % 9}\n" for i in range(99)) + "1e25\n")
+    run("cluster", "-q", "-i", "s.csv", "-o", "out.h5", "--force", "-k", 4, ranks=2)
+    rows = list(zip(column("out.h5", "users/m"), column("out.h5", "users/cluster_id")))
+    means = [sum(m for m, c in rows if c == j) / sum(c == j for _, c in rows) for j in range(4)]
+    equal("clusters by falling mean", means, sorted(means, reverse=True))
+    # Columns that are not taken are named.
+    open("s.csv", "w").write("id,cluster_id,v\n" + "".join(f"k{i},{i},{i}\n" for i in range(9)))
+    done = cluster("s.csv", "-k", 2)
+    equal("left out", re.findall(r"s\.csv: (\w+) is left out: (.*)", done.stderr), [
+        ("id", "it holds text, no numbers"), ("cluster_id", "the result has a column of that name itself")])
+    # Small values have a fine grid, and a tie goes to the lowest number that is published.
+    open("s.csv", "w").write("a\n" + "".join(f"{(i % 4) * 1000 + i}e-15\n" for i in range(400)))
+    cluster("s.csv", "-k", 4, *PLAIN)
+    equal("tiny values", column("out.h5", "clusters/users"), [100] * 4)
+    open("s.csv", "w").write("x\n0\n-6\n2\n4\n")
+    open("start.csv", "w").write("x\n-3\n3\n")
+    cluster("s.csv", "--centroids", "start.csv", *PLAIN)
+    equal("ties", (column("out.h5", "model/centroids/x"), column("out.h5", "users/cluster_id"),
+                   column("out.h5", "clusters/users")), ([3, -3], [0, 1, 0, 0], [3, 1]))
     open("s.csv", "w").write("a\n" + "".join(f"{i % 7}\n" for i in range(3000)) + "1e9\n-1e9\n")
     done = run("cluster", "-i", "s.csv", "-o", "out.h5", "--force", "-k", 2, "--transform", "none", "--json",
                "out.json", ranks=3)
