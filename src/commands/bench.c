@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "outputs.h"
 
 #include "strata/memory.h"
 #include "strata/par.h"
@@ -191,6 +192,16 @@ done:
     return rc;
 }
 
+static strata_status check_files(strata_context *ctx, const strata_command_line *line,
+                                 const strata_config *config)
+{
+    const output_file outputs[] = {
+        {"--export", strata_option_text(line, "--export", NULL), OUTPUT_RESULT},
+        {"--json", strata_option_text(line, "--json", NULL), OUTPUT_IN_PLACE},
+        {"--csv", strata_option_text(line, "--csv", NULL), OUTPUT_IN_PLACE}};
+    return check_outputs(ctx, line, config, outputs, sizeof outputs / sizeof *outputs);
+}
+
 /* ---- the work -------------------------------------------------------------------------------- */
 
 /* The same case at another rank count must have the same bits, with any variant. */
@@ -358,8 +369,7 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     if (finished)
         goto done;
     plan.config = &config;
-    STRATA_TRY(strata_command_check_summary(ctx, line, "--json"));
-    STRATA_TRY(strata_command_check_summary(ctx, line, "--csv"));
+    STRATA_TRY(check_files(ctx, line, &config));
     if (strcmp(strata_option_text(line, "--json", ""), "-") == 0 ||
         strcmp(strata_option_text(line, "--csv", ""), "-") == 0)
         ctx->quiet = true; /* nothing else on the screen */

@@ -6,7 +6,7 @@
 #include "command.h"
 #include "feature_table.h"
 #include "fit.h"
-#include "inputs.h"
+#include "outputs.h"
 #include "phases.h"
 
 #include "strata/console.h"
@@ -79,6 +79,15 @@ static void release(job *j)
 }
 
 /* ---- the request ----------------------------------------------------------------------------- */
+
+static strata_status check_files(strata_context *ctx, const strata_command_line *line,
+                                 const strata_config *config)
+{
+    const output_file outputs[] = {
+        {"--output", strata_option_text(line, "--output", NULL), OUTPUT_RESULT},
+        {"--json", strata_option_text(line, "--json", NULL), OUTPUT_IN_PLACE}};
+    return check_outputs(ctx, line, config, outputs, sizeof outputs / sizeof *outputs);
+}
 
 /* The two flags say what input.header cannot say without input.names. */
 static strata_status settle_header(strata_context *ctx, const strata_command_line *line,
@@ -390,13 +399,12 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     STRATA_TRY(strata_command_config(ctx, line, &j.config, &finished));
     if (finished)
         goto done;
-    STRATA_TRY(strata_command_check_summary(ctx, line, "--json"));
+    STRATA_TRY(check_files(ctx, line, &j.config));
     STRATA_AGREE(ctx, settle_header(ctx, line, &j.config));
     STRATA_AGREE(ctx,
                  strata_command_check_variant(ctx, "cluster.variant", j.config.cluster.variant));
     j.source.table = strata_option_text(line, "--table", NULL);
     j.source.key = strata_option_text(line, "--key", NULL);
-    STRATA_TRY(check_output_is_no_input(ctx, &j.config, strata_option_text(line, "--output", "")));
     STRATA_TRY(feature_source_open(ctx, &j.config, &j.source));
     STRATA_AGREE(ctx, refuse_text_flags(ctx, &j));
     STRATA_AGREE(ctx, settle_names(ctx, &j));

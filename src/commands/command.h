@@ -39,8 +39,9 @@
  * of a common one with the same name (inspect has its own --json, generate its own --seed).
  *
  * run is called on every rank when uses_mpi, with a context over all of them, else on one process with
- * a serial context. It returns the same status on every rank (STRATA_AGREE on what is local); main
- * turns it into the exit code and prints the recorded error once, on rank 0. */
+ * a serial context. Before it works it lets check_outputs (outputs.h) look at the files that it will
+ * write. It returns the same status on every rank (STRATA_AGREE on what is local); main turns it into
+ * the exit code and prints the recorded error once, on rank 0. */
 #ifndef STRATA_COMMANDS_COMMAND_H
 #define STRATA_COMMANDS_COMMAND_H
 
@@ -158,11 +159,6 @@ const char *const *strata_option_list(const strata_command_line *line, const cha
  * --print-config prints it on rank 0 and sets *finished. config: release it in every case. */
 strata_status strata_command_config(strata_context *ctx, const strata_command_line *line,
                                     strata_config *config, bool *finished) STRATA_MUST_USE;
-
-/* Collective if the command uses MPI. A summary (option is --json or another that names a file) that has no
- * place is told now, not when hours of work are done. STRATA_ERR_USAGE, STRATA_ERR_IO. */
-strata_status strata_command_check_summary(strata_context *ctx, const strata_command_line *line,
-                                           const char *option) STRATA_MUST_USE;
 
 /* Not collective. Whether the summary for people goes to standard output: not with -q, and not when
  * --json - takes it. */

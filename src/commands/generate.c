@@ -6,6 +6,7 @@
 #include "command.h"
 #include "generate_file.h"
 #include "generate_model.h"
+#include "outputs.h"
 
 #include "strata/dates.h"
 #include "strata/io.h"
@@ -147,14 +148,22 @@ static strata_status prepare(strata_context *ctx, const strata_command_line *lin
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--truth and --no-truth contradict each other");
     if (!no_truth && !j->truth_path)
         STRATA_TRY(make_truth_path(ctx, j));
-    if (j->truth_path && strcmp(j->truth_path, j->path) == 0)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: log and truth need two files", j->path);
     const char *json = strata_option_text(line, "--json", NULL);
     if (json && !strata_option_flag(line, "--force") && access(json, F_OK) == 0)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: exists already; --force replaces it", json);
     STRATA_TRY(strata_alloc(ctx, generate_most_rows(&j->market), sizeof *j->rows, &j->rows));
 done:
     return rc;
+}
+
+static strata_status check_files(strata_context *ctx, const strata_command_line *line,
+                                 const job *j)
+{
+    const output_file outputs[] = {
+        {"--output", j->path, OUTPUT_REPLACED},
+        {"--truth", j->truth_path, OUTPUT_REPLACED},
+        {"--json", strata_option_text(line, "--json", NULL), OUTPUT_REPLACED}};
+    return check_outputs(ctx, line, NULL, outputs, sizeof outputs / sizeof *outputs);
 }
 
 /* ---- the two passes -------------------------------------------------------------------------- */
@@ -390,6 +399,7 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     const double begin = strata_now();
     job j = {.log = {.fd = -1}, .truth = {.fd = -1}};
     STRATA_AGREE(ctx, prepare(ctx, line, &j));
+    STRATA_TRY(check_files(ctx, line, &j));
     STRATA_TRY(generate_file_open(ctx, j.path, force, &j.log));
     if (j.truth_path)
         STRATA_TRY(generate_file_open(ctx, j.truth_path, force, &j.truth));

@@ -16,8 +16,6 @@ static strata_status start(strata_context *ctx, generate_file *file)
     strata_status rc = STRATA_OK;
     struct stat info;
     strata_text name = {0};
-    if (lstat(file->path, &info) == 0 && S_ISDIR(info.st_mode))
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: is a directory", file->path);
     if (!file->force && lstat(file->path, &info) == 0)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s: exists already; --force replaces it", file->path);
     STRATA_TRY(strata_text_addf(ctx, &name, "%s.partial-%ld", file->path, (long)getpid()));

@@ -2,11 +2,8 @@
 
 #include <glob.h>
 #include <math.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
-
-#include "strata/par.h"
 
 void each_input(const strata_config *config, input_visit visit, void *data)
 {
@@ -42,38 +39,4 @@ double estimate_rows(const char *path, bool *packed)
         *packed = !gzdirect(file);
     gzclose(file);
     return got > 0 && stored > 0 ? lines * fmax(1, (double)info.st_size / stored) : 0;
-}
-
-typedef struct twin {
-    struct stat output;
-    bool found;
-} twin;
-
-static void compare(const char *path, void *data)
-{
-    twin *t = data;
-    struct stat info;
-    t->found = t->found || (stat(path, &info) == 0 && info.st_dev == t->output.st_dev &&
-                            info.st_ino == t->output.st_ino);
-}
-
-static strata_status look(strata_context *ctx, const strata_config *config, const char *output)
-{
-    strata_status rc = STRATA_OK;
-    twin t = {.found = false};
-    if (stat(output, &t.output) == 0)
-        each_input(config, compare, &t);
-    if (t.found)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "output %s is an input too; name another", output);
-done:
-    return rc;
-}
-
-strata_status check_output_is_no_input(strata_context *ctx, const strata_config *config,
-                                       const char *output)
-{
-    strata_status rc = STRATA_OK;
-    STRATA_AGREE(ctx, ctx->rank == 0 ? look(ctx, config, output) : STRATA_OK);
-done:
-    return rc;
 }

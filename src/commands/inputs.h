@@ -15,9 +15,4 @@ void each_input(const strata_config *config, input_visit visit, void *data);
  * ingest takes. 0 when it cannot be read. *packed (may be NULL): whether it is gzip. */
 double estimate_rows(const char *path, bool *packed);
 
-/* Collective. STRATA_ERR_USAGE when output is one of the inputs, also by another name: --force would
- * replace it. Rank 0 looks. */
-strata_status check_output_is_no_input(strata_context *ctx, const strata_config *config,
-                                       const char *output) STRATA_MUST_USE;
-
 #endif

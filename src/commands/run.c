@@ -1,9 +1,11 @@
 /* run: the main job. */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 #include "command.h"
 #include "inputs.h"
+#include "outputs.h"
 #include "pipeline.h"
 
 #include "strata/console.h"
@@ -36,6 +38,20 @@ static strata_status check_request(strata_context *ctx, const strata_config *con
     }
 done:
     return rc;
+}
+
+static strata_status check_files(strata_context *ctx, const strata_command_line *line,
+                                 const strata_config *config)
+{
+    const char *rejects = config->input.rejects_file;
+    char temporary[PATH_MAX]; /* it is made beside the rejects file and would replace another */
+    snprintf(temporary, sizeof temporary, "%s.tmp", rejects ? rejects : "");
+    const output_file outputs[] = {
+        {"--output", strata_option_text(line, "--output", NULL), OUTPUT_RESULT},
+        {"--json", strata_option_text(line, "--json", NULL), OUTPUT_IN_PLACE},
+        {"input.rejects_file", rejects, OUTPUT_REPLACED},
+        {"input.rejects_file", rejects ? temporary : NULL, OUTPUT_REPLACED}};
+    return check_outputs(ctx, line, config, outputs, sizeof outputs / sizeof *outputs);
 }
 
 /* ---- dry run --------------------------------------------------------------------------------- */
@@ -158,8 +174,7 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     if (finished)
         goto done;
     STRATA_AGREE(ctx, check_request(ctx, &config));
-    STRATA_TRY(strata_command_check_summary(ctx, line, "--json"));
-    STRATA_TRY(check_output_is_no_input(ctx, &config, strata_option_text(line, "--output", "")));
+    STRATA_TRY(check_files(ctx, line, &config));
     if (strata_option_flag(line, "--dry-run")) {
         STRATA_TRY(dry_run(ctx, line, &config));
     } else {

@@ -1,6 +1,3 @@
-#include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -180,32 +177,7 @@ done:
     return rc;
 }
 
-/* ---- the summary ----------------------------------------------------------------------------- */
-
-static strata_status check_summary(strata_context *ctx, const char *option, const char *path)
-{
-    strata_status rc = STRATA_OK;
-    char folder[PATH_MAX];
-    if (strcmp(path, "-") == 0)
-        goto done;
-    if (strlen(path) >= sizeof folder)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s %.60s...: the path is too long", option, path);
-    memcpy(folder, path, strlen(path) + 1);
-    if (access(path, F_OK) == 0 ? access(path, W_OK) != 0 : access(dirname(folder), W_OK | X_OK) != 0)
-        STRATA_FAIL(ctx, STRATA_ERR_IO, "%s %s: %s", option, path, strerror(errno));
-done:
-    return rc;
-}
-
-strata_status strata_command_check_summary(strata_context *ctx, const strata_command_line *line,
-                                           const char *option)
-{
-    strata_status rc = STRATA_OK;
-    const char *path = strata_option_text(line, option, "-");
-    STRATA_AGREE(ctx, ctx->rank == 0 ? check_summary(ctx, option, path) : STRATA_OK);
-done:
-    return rc;
-}
+/* ---- names and the screen --------------------------------------------------------------------- */
 
 strata_status strata_command_check_variant(strata_context *ctx, const char *what, const char *name)
 {

@@ -129,22 +129,6 @@ static strata_status unpack(strata_context *ctx, const char *packed, int32_t n,
     return rc;
 }
 
-/* A glob that takes in the rejects file of the run before would read it as transactions. */
-static strata_status refuse_own_output(strata_context *ctx, const strata_config *config,
-                                       const char *path)
-{
-    struct stat input, output;
-    const char *rejects = config->input.rejects_file;
-    if (!rejects || stat(path, &input) != 0 || stat(rejects, &output) != 0 ||
-        input.st_dev != output.st_dev || input.st_ino != output.st_ino)
-        return STRATA_OK;
-    return strata_context_fail(
-        ctx, STRATA_ERR_USAGE, __FILE__, __LINE__,
-        "%s: is input.rejects_file and matches input.files too; give it a name "
-        "that input.files does not match",
-        path);
-}
-
 typedef struct file_fact {
     int64_t bytes, gzip;
     int64_t device, inode, number; /* number: which file, for sorting */
@@ -197,7 +181,6 @@ static strata_status look(strata_context *ctx, const strata_config *config, stra
     list->bytes = 0;
     list->n = 0;
     for (int32_t i = 0; i < *n; i++) {
-        STRATA_TRY(refuse_own_output(ctx, config, (*sources)[i].path));
         STRATA_TRY(examine(ctx, &(*sources)[i]));
         struct stat info = {0};
         (void)stat((*sources)[i].path, &info); /* it was just opened */

@@ -52,6 +52,38 @@ def digests(report):
             for c in report["cases"] for v in c["variants"]}
 
 
+def contents():
+    return {name: os.path.isfile(name) and open(name, "rb").read() for name in os.listdir(".")}
+
+
+def outputs():
+    """No output takes the place of a file that is read or of another output."""
+    with open("ok.csv", "w") as f:
+        f.write("a,b\n" + "".join(f"{i * i % 101},{i % 17}.5\n" for i in range(400)))
+    with open("my.yaml", "w") as f:
+        f.write("config_version: 1\n")
+    os.symlink("ok.csv", "link.csv")
+    os.makedirs("folder")
+    work = ["-i", "ok.csv", "-c", "my.yaml", "-k", 2, "--variants", "lloyd", "--repetitions", 1, "--force"]
+    for given, reason in (("--json ok.csv", "--json ok.csv is an input too (input.files: ok.csv); name another"),
+                          ("--csv ok.csv", "--csv ok.csv is an input too"),
+                          ("--csv link.csv", "--csv link.csv is an input too (input.files: ok.csv)"),
+                          ("--export ok.csv", "--export ok.csv is an input too"),
+                          ("--json my.yaml", "--json my.yaml is an input too (--config: my.yaml)"),
+                          ("--json x --csv x", "--json x is an output too (--csv: x); name another"),
+                          ("--export x.h5 --json ./x.h5", "--export x.h5 is an output too (--json: ./x.h5)"),
+                          ("--csv folder", "--csv folder is a folder; name a file")):
+        for ranks in (1, 3):
+            before = contents()
+            done = bench(*work, *given.split(), ranks=ranks, expect=2)
+            check(done.stderr.count("strata:") == 1 and reason in done.stderr, f"{given}: {done.stderr}")
+            check(done.stdout == "", f"{given}: refused before anything is said")
+            check(contents() == before, f"{given}: no file changes")
+    bench(*work, "--json", "/dev/null", "--csv", "/dev/null", ranks=2)
+    bench(*work, "--json", "-", "--csv", "-")
+    os.remove("link.csv")
+
+
 def main():
     # one start of three ranks measures 1, 2 and 3 of them, two k, all seedings
     done = bench("-n", 3000, "-k", "2,7", "--ranks", "1..3", "--repetitions", 1, "--iterations", 12, "--seedings",
@@ -171,6 +203,7 @@ def main():
         check(done.stderr.count("strata:") == 1 and reason in done.stderr, f"{name}: {done.stderr}")
     for option in ("--json", "--csv"):
         check("nowhere/x" in bench("-n", 10, option, "nowhere/x", expect=7).stderr, f"{option} has no place")
+    outputs()
     with open("far.csv", "w") as f:
         f.write("a\n" + "".join(f"{i % 7}\n" for i in range(3000)) + "1e9\n-1e9\n")
     done = bench("-i", "far.csv", "-k", 2, "--transform", "none", "--variants", "auto", "--repetitions", 1, ranks=3)

@@ -210,10 +210,22 @@ def bad_uses():
     refused(2, "h5", "--users", "5", "--format", "h5", "-o", "new.h5")
     refused(2, "--as-of", "--users", "5", "--start", "2024-01-01", "--as-of", "2024-01-01", "-o", "n.csv")
     refused(2, "not a day", "--users", "5", "--start", "2023-02-29", "-o", "n.csv")
-    refused(2, "two files", "--users", "5", "-o", "n.csv", "--truth", "n.csv")
+    refused(2, "--output n.csv is an output too (--truth: n.csv)", "--users", "5", "-o", "n.csv", "--truth", "n.csv")
+    for ranks in (1, 3):
+        refused(2, "is an output too", "--users", "5", "-o", "n.csv", "--truth", "./n.csv", ranks=ranks)
+        refused(2, "--truth n.truth.csv is an output too (--json: n.truth.csv)", "--users", "5", "-o", "n.csv", "--json",
+                "n.truth.csv", ranks=ranks)
+        refused(2, "--output there.csv is an output too", "--users", "5", "-o", "there.csv", "--json", "there.csv",
+                "--force", ranks=ranks)
+    os.mkfifo("pipe")
+    refused(2, "pipe is not a regular file", "--users", "5", "-o", "pipe", "--no-truth", "--force")
+    refused(2, "pipe is not a regular file", "--users", "5", "-o", "n.csv", "--json", "pipe", "--force")
+    os.remove("pipe")
+    refused(2, "--json . is a folder", "--users", "5", "-o", "n.csv", "--json", ".", "--force")
+    assert content("there.csv") == old
     refused(2, "contradict", "--users", "5", "-o", "n.csv", "--truth", "t.csv", "--no-truth")
     refused(2, "--dirty-share", "--users", "5", "-o", "n.csv", "--dirty-share", "1.5")
-    refused(2, "is a directory", "--users", "5", "-o", ".", "--no-truth", "--force")
+    refused(2, "is a folder", "--users", "5", "-o", ".", "--no-truth", "--force")
     refused(7, "no/such/folder", "--users", "5", "-o", "no/such/folder/n.csv")
 
 

@@ -1,6 +1,7 @@
 """What the command-line tests share: running strata under mpirun and reading results with h5py."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,22 @@ def close(what, got, wanted, relative):
     if not abs(got - wanted) <= relative * abs(wanted):
         sys.exit(f"{what}: got {got!r}, wanted {wanted!r}")
     print(f"ok: {what} = {got!r}")
+
+
+def contents():
+    """Every name in the working folder, with what it holds or leads to."""
+    return {name: os.readlink(name) if os.path.islink(name) else open(name, "rb").read() if os.path.isfile(name) else None
+            for name in os.listdir(".")}
+
+
+def spare(name, pattern, *arguments, ranks=1, expect=2):
+    """strata must refuse this in one line that matches, and leave every file as it is."""
+    before = contents()
+    done = run(*arguments, ranks=ranks, expect=expect)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("strata: ")]  # the rest is mpiexec's
+    if len(errors) != 1 or not re.search(pattern, errors[0]):
+        sys.exit(f"{name}: wanted one error line like {pattern!r}, got\n{done.stderr}")
+    equal(f"{name} changes no file", [n for n in {**before, **contents()} if before.get(n) != contents().get(n)], [])
 
 
 class Folder:

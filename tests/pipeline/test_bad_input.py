@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-from harness import Folder, equal, need_h5py, run
+from harness import Folder, equal, need_h5py, run, spare
 
 h5py = need_h5py()
 HEADER = b"user_id,order_date,amount\n"
@@ -174,8 +174,45 @@ def dry_run():
     os.remove("out.h5")
 
 
+def outputs():
+    """No output takes the place of a file that is read or of another output."""
+    for path in ("tx.csv", "in.gz", "log.tmp"):
+        with open(path, "wb") as f:
+            f.write(gzip.compress(HEADER + GOOD) if path == "in.gz" else HEADER + GOOD + b"u1,x,1\n")
+    os.symlink("in.gz", "link")
+    os.mkdir("folder")
+    work = ("run", "-q", "-c", "c.yaml", "-i", "tx.csv", "in.gz", "--force", "--set", "input.max_rejected_share=1")
+    rejects = ("-o", "out.h5", "--set")
+    for name, arguments, pattern in [
+            ("--json over an input", ("-o", "out.h5", "--json", "in.gz"), r"--json in\.gz is an input too \(input.files: in\.gz\)"),
+            ("--json through a link", ("-o", "out.h5", "--json", "link"), r"--json link is an input too \(input.files: in\.gz\)"),
+            ("the result over an input", ("-o", "in.gz"), r"--output in\.gz is an input too"),
+            ("the result over the configuration", ("-o", "c.yaml"), r"--output c\.yaml is an input too \(--config: c\.yaml\)"),
+            ("the summary over the configuration", ("-o", "out.h5", "--json", "c.yaml"), r"--json c\.yaml is an input too"),
+            ("rejects over an input", (*rejects, "input.rejects_file=in.gz"), r"input.rejects_file in\.gz is an input too"),
+            ("rejects over the configuration", (*rejects, "input.rejects_file=./c.yaml"), r"is an input too \(--config"),
+            ("rejects over an input, while it is written", ("-i", "log.tmp", *rejects, "input.rejects_file=log"),
+             r"input.rejects_file log\.tmp is an input too"),
+            ("rejects and result", ("-o", "x", "--set", "input.rejects_file=x"),
+             r"--output x is an output too \(input.rejects_file: x\); name another"),
+            ("rejects and summary", (*rejects, "input.rejects_file=x", "--json", "./x"), r"--json \./x is an output too"),
+            ("result and summary", ("-o", "x", "--json", "x"), r"--output x is an output too \(--json: x\)"),
+            ("rejects into a folder", (*rejects, "input.rejects_file=folder"), r"input.rejects_file folder is a folder"),
+            ("the summary into a folder", ("-o", "out.h5", "--json", "folder"), r"--json folder is a folder; name a file")]:
+        for ranks in (1, 3):
+            spare(name, pattern, *work, *arguments, ranks=ranks)
+    os.mkfifo("pipe")  # stands for /dev/null, which root would lose
+    spare("rejects into what is no file", r"input.rejects_file pipe is not a regular file", *work, *rejects, "input.rejects_file=pipe")
+    run(*work, *rejects, "input.rejects_file=bad.csv", "--json", "/dev/null", ranks=2)
+    equal("rejects are listed", len(open("bad.csv").read().splitlines()), 2)
+    for path in ("in.gz", "link", "log.tmp", "pipe", "bad.csv", "out.h5"):
+        os.remove(path)
+    os.rmdir("folder")
+
+
 def command_line():
     dry_run()
+    outputs()
     with open("tx.csv", "wb") as f:
         f.write(HEADER + GOOD)
     for name, arguments, pattern in [

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-from harness import CONFIG, SOURCE, STRATA, Folder, close, data_file, digest, equal, need_h5py, run
+from harness import CONFIG, SOURCE, STRATA, Folder, close, data_file, digest, equal, need_h5py, run, spare
 
 h5py = need_h5py()
 RANKS = (1, 2, 3, 4, 7)
@@ -281,13 +281,6 @@ def bad():
     refuse("decimal commas", "a;b\n1,5;2,5\n", 5, r"no column of numbers.*written as 1\.5")
     refuse("two columns of one name", "a,a,b\n1,2,3\n", 5, r"bad\.csv: two columns are named a")
     refuse("a table of a text file", good, 2, r"--table is for an HDF5 file", "--table", "/users")
-    for name, path in (("an input", "./bad.csv"), ("a link to it", "link.csv"), ("one of several", "bad.csv")):
-        if path == "link.csv":
-            os.symlink("bad.csv", path)
-        open("bad.csv", "w").write(good)
-        done = run("cluster", "-q", "-i", "ba*.csv", "-o", path, "--force", ranks=2, expect=2)
-        equal(f"the output is {name}", ("is an input too" in done.stderr, open("bad.csv").read() == good), (True, True))
-    os.remove("link.csv")
     wide = ",".join(f"f{i}" for i in range(65)) + "\n" + ",".join("1" for _ in range(65)) + "\n"
     refuse("65 features", wide, 2, r"65 columns of numbers.*64")
     refuse("65 features asked for", wide, 2, r"cluster\.features|--features", "--features",
@@ -315,6 +308,45 @@ def bad():
     with h5py.File("out.h5", "a") as f:
         f.attrs.modify("complete", 0)
     refuse("a result that is not complete", None, 5, r"out\.h5: is not complete.*run it again", path="out.h5")
+
+
+def outputs():
+    """No output takes the place of a file that is read or of another output, by whatever name it is called."""
+    rows = "a,b\n" + "".join(f"{i % 37}.5,{i * i % 101}\n" for i in range(400))
+    for path, text in (("ok.csv", rows), ("ok2.csv", rows), ("my.yaml", "config_version: 1\n"), ("c.csv", "a,b\n1,2\n9,50\n"),
+                       ("my.key", "0123456789abcdef0123456789abcdef\n")):
+        open(path, "w").write(text)
+    os.chmod("my.key", 0o600)
+    os.symlink("ok.csv", "soft.csv")
+    os.link("ok.csv", "hard.csv")
+    os.symlink("new.h5", "ahead")  # to what is not there yet
+    os.mkdir("folder")
+    os.symlink(".", "here")
+    work = ("cluster", "-q", "-i", "ok*.csv", "-k", 2, "--force")
+    for path in ("./ok.csv", "soft.csv", "hard.csv", "here/ok2.csv", os.path.abspath("ok2.csv")):
+        for option, other in (("--output", ()), ("--json", ("-o", "o.h5"))):
+            for ranks in (1, 3) if path == "soft.csv" else (2,):
+                spare(f"{option} over the input {path}", rf"{option} \S*{path} is an input too \(input.files: ok2?\.csv\)",
+                      *work, *other, option, path, ranks=ranks)
+    for what, path, given in (("--config", "my.yaml", ("-c", "my.yaml")), ("cluster.centroids", "c.csv", ("--centroids", "c.csv")),
+                              ("privacy.key_file", "my.key", ("--set", "privacy.key_file=my.key"))):
+        for option, other in (("--output", ()), ("--json", ("-o", "o.h5"))):
+            for ranks in (1, 3):
+                spare(f"{option} over {what}", rf"{option} {path} is an input too \({what}: {path}\); name another", *work,
+                      *given, *other, option, path, ranks=ranks)
+    open("q.h5", "w").write("an older one")
+    for output, path in (("q.h5", "q.h5"), ("new.h5", "new.h5"), ("new.h5", "here/./new.h5"), ("new.h5", "ahead")):
+        for ranks in (1, 3):
+            spare(f"{output} and {path} are one output", rf"--output {output} is an output too \(--json: {path}\); name another",
+                  *work, "-o", output, "--json", path, ranks=ranks)
+    spare("a dry run tells it too", "is an output too", *work, "-o", "new.h5", "--json", "new.h5", "--dry-run")
+    for path in ("folder", "here", "newer/"):
+        spare(f"the summary {path}", rf"--json {path} is a folder; name a file", *work, "-o", "o.h5", "--json", path, ranks=2)
+    run(*work, "-o", "o.h5", "--json", "/dev/null", ranks=2)
+    run(*work, "-o", "here/ok.h5", "--json", "ok.json", "--centroids", "c.csv", "-c", "my.yaml", ranks=2)
+    for path in ("o.h5", "ok.h5"):
+        run("verify", path, ranks=0)
+    equal("the inputs are there", [open(p).read() for p in ("ok.csv", "ok2.csv")], [rows, rows])
 
 
 def memory():
@@ -534,4 +566,4 @@ def odd():
 if __name__ == "__main__":
     with Folder():
         {"iris": iris, "lloyd": lloyd, "formats": formats, "result": result, "bad": bad, "odd": odd,
-         "damaged": damaged, "memory": memory, "hdf5": hdf5}[sys.argv[1]]()
+         "outputs": outputs, "damaged": damaged, "memory": memory, "hdf5": hdf5}[sys.argv[1]]()
