@@ -94,6 +94,8 @@ typedef struct strata_config {
         strata_header header;
         char **names; /* the columns' names in order, with header none or skip */
         int32_t n_names;
+        char *table; /* of an HDF5 file of features, NULL = /users */
+        char *key;   /* column of keys of features, NULL = user_key where an HDF5 table has it */
         char *columns[STRATA_ROLE_COUNT]; /* NULL = not mapped */
         char *time_format; /* iso8601 | yyyymmdd | epoch_s | epoch_ms | a strptime pattern */
         double max_rejected_share;
@@ -223,6 +225,11 @@ strata_status strata_config_apply_environment(strata_context *ctx, strata_config
 /* Not collective. Checks what involves several keys: the mapped columns, window, segments, k range,
  * start centroids. Settles one default: with quantity and unit_price mapped, amount is not. */
 strata_status strata_config_validate(strata_context *ctx, strata_config *config) STRATA_MUST_USE;
+
+/* Not collective. The same for an input of features, not of transactions: there input.names need not
+ * hold what input.columns maps. */
+strata_status strata_config_validate_features(strata_context *ctx,
+                                              strata_config *config) STRATA_MUST_USE;
 
 /* Not collective. The whole configuration as YAML that parses back to the same one; a function of the
  * values alone. *yaml is owned by the caller (strata_free). */

@@ -185,6 +185,8 @@ typedef struct strata_numeric_layout {
     char **names;  /* [n]; c1, c2, ... where neither file nor configuration names them; owned */
     bool *numbers; /* [n] false: one of text, no number stands there in the first rows (256 at most,
                       as far as three blocks reach); owned */
+    struct strata_source *sources; /* [n_sources] the files; strata_numeric_read takes them */
+    int32_t n_sources;
 } strata_numeric_layout;
 
 /* Collective. Looks at the first file of config->input.files. Delimiter, header and names are those of
@@ -211,13 +213,13 @@ typedef struct strata_numeric_table {
     int32_t n_inputs;
 } strata_numeric_table;
 
-/* Collective. Columns names [d] as numbers, each rounded to the nearest double, and the column key (NULL
- * = none) as text. STRATA_ERR_INPUT names file, line, column and what stands there for the first row (by
+/* Collective. Reads the files that layout was looked up in, which leave it: once only. Columns names [d] as
+ * numbers, each rounded to the nearest double, and the column key (NULL = none) as text. STRATA_ERR_INPUT names file, line, column and what stands there for the first row (by
  * file and line) that has another number of columns, a field that is no finite decimal number, an empty
  * or overlong key; also for no rows at all, a name that a file does not have, a broken file.
  * Memory: 8 d bytes a row of this rank, once more for one column while it grows. */
 strata_status strata_numeric_read(strata_context *ctx, const strata_config *config,
-                                  const strata_numeric_layout *layout, const char *const *names,
+                                  strata_numeric_layout *layout, const char *const *names,
                                   int32_t d, const char *key, strata_numeric_table *table)
     STRATA_MUST_USE;
 /* Not collective. Safe twice. */

@@ -70,19 +70,24 @@ static strata_status check_columns(strata_context *ctx, strata_config *config)
 
 static strata_status check_names(strata_context *ctx, const strata_config *config)
 {
-    const char *const *names = (const char *const *)config->input.names;
-    int32_t n = config->input.n_names;
-    if (config->input.header == STRATA_HEADER_NAMES) {
-        if (n > 0)
-            return wrong_at(ctx, config, "input.names",
-                            "names are for header: false or skip; with header: true the first row "
-                            "names the columns");
-        return STRATA_OK;
-    }
-    if (n == 0)
+    const bool from_file = config->input.header == STRATA_HEADER_NAMES;
+    if (from_file && config->input.n_names > 0)
+        return wrong_at(ctx, config, "input.names",
+                        "names are for header: false or skip; with header: true the first row "
+                        "names the columns");
+    if (!from_file && config->input.n_names == 0)
         return wrong_at(ctx, config, "input.header",
                         "header: %s needs the columns' names in input.names",
                         config->input.header == STRATA_HEADER_NONE ? "false" : "skip");
+    return STRATA_OK;
+}
+
+static strata_status check_roles(strata_context *ctx, const strata_config *config)
+{
+    const char *const *names = (const char *const *)config->input.names;
+    int32_t n = config->input.n_names;
+    if (config->input.header == STRATA_HEADER_NAMES)
+        return STRATA_OK; /* the file tells */
     for (int role = 0; role < STRATA_ROLE_COUNT; role++) {
         const char *wanted = config->input.columns[role];
         bool found = wanted == NULL;
@@ -144,7 +149,7 @@ static strata_status check_cluster(strata_context *ctx, const strata_config *con
     return STRATA_OK;
 }
 
-strata_status strata_config_validate(strata_context *ctx, strata_config *config)
+strata_status strata_config_validate_features(strata_context *ctx, strata_config *config)
 {
     strata_status rc = STRATA_OK;
     STRATA_TRY(check_columns(ctx, config));
@@ -153,4 +158,10 @@ strata_status strata_config_validate(strata_context *ctx, strata_config *config)
     STRATA_TRY(check_cluster(ctx, config));
 done:
     return rc;
+}
+
+strata_status strata_config_validate(strata_context *ctx, strata_config *config)
+{
+    strata_status rc = strata_config_validate_features(ctx, config);
+    return rc == STRATA_OK ? check_roles(ctx, config) : rc;
 }

@@ -25,7 +25,8 @@ static const strata_option options[] = {
     {"--input", 'i', STRATA_OPTION_MANY, "PATH",
      "instead of generated points: a result or another HDF5 file, or text files of numbers",
      .config_key = "input.files"},
-    {"--table", 0, STRATA_OPTION_TEXT, "/GROUP", "table of an HDF5 file (default /users)"},
+    {"--table", 0, STRATA_OPTION_TEXT, "/GROUP", "table of an HDF5 file (default /users)",
+     .config_key = "input.table"},
     {"--features", 0, STRATA_OPTION_LIST, "A,B,C", "its columns (default as of strata cluster)",
      .config_key = "cluster.features"},
     {"--transform", 0, STRATA_OPTION_WORD, "T", "of these columns: none or log1p (default)",
@@ -170,7 +171,6 @@ static strata_status read_plan(strata_context *ctx, const strata_command_line *l
         .truth = (int32_t)strata_option_int64(line, "--truth-clusters", 8),
         .seed = strata_option_uint64(line, "--seed", 1),
         .input = n_inputs > 0 ? inputs[0] : NULL,
-        .table = strata_option_text(line, "--table", NULL),
         .iterations = (int32_t)strata_option_int64(line, "--iterations", 20),
         .after = (int32_t)strata_option_int64(line, "--after", 1),
         .repetitions = (int32_t)strata_option_int64(line, "--repetitions", 5),
@@ -406,7 +406,7 @@ const strata_command strata_command_bench = {
         "A configuration says how a file is read and scaled (input, cluster.transform, ...), no more.\n"
         "Ends with 8 when an exact variant or another rank count gives other bits than lloyd.\n",
     .uses_mpi = true,
-    .common = STRATA_COMMON_CONFIG,
+    .common = STRATA_COMMON_CONFIG | STRATA_COMMON_FEATURES,
     .options = options,
     .run = run,
 };

@@ -21,8 +21,8 @@ typedef struct bench_plan {
     int64_t points;   /* generated rows */
     int32_t d, truth; /* features and groups of the generated data */
     uint64_t seed;
-    strata_config *config;     /* how the file of input is read and scaled. Borrowed */
-    const char *input, *table; /* the first of its files, the table of an HDF5 file */
+    strata_config *config; /* how the file of input is read and scaled. Borrowed */
+    const char *input;     /* the first of its files */
     const char *variants[BENCH_VARIANTS]; /* lloyd first: all others are measured against it */
     const char *seedings[BENCH_SEEDINGS];
     int32_t k[BENCH_KS], ranks[BENCH_RANKS];

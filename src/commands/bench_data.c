@@ -123,7 +123,6 @@ static strata_status read_file(strata_context *ctx, const bench_plan *plan, benc
     strata_status rc = STRATA_OK;
     strata_scaler scaler = {0};
     const strata_config *config = plan->config;
-    out->source.table = plan->table;
     STRATA_TRY(feature_source_open(ctx, plan->config, &out->source));
     STRATA_TRY(feature_table_read(ctx, config, &out->source, &out->table));
     STRATA_TRY(strata_scaler_fit_set(ctx, &out->table.set, config->cluster.transform,

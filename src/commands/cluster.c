@@ -15,8 +15,8 @@
 
 static const strata_option options[] = {
     {"--input", 'i', STRATA_OPTION_MANY, "PATH",
-     "a result or another HDF5 file, or text files of numbers; globs", .config_key = "input.files",
-     .required = true},
+     "a result or another HDF5 file, or text files of numbers; globs; instead of input.files",
+     .config_key = "input.files"},
     {"--output", 'o', STRATA_OPTION_TEXT, "OUT.h5", "the result", .required = true},
     {"--features", 0, STRATA_OPTION_LIST, "A,B,C",
      "columns to cluster by; see below for the default", .config_key = "cluster.features"},
@@ -37,9 +37,11 @@ static const strata_option options[] = {
      .config_key = "cluster.restarts"},
     {"--max-iterations", 0, STRATA_OPTION_TEXT, "M", "a start ends here if it has not converged",
      .config_key = "cluster.max_iterations"},
-    {"--table", 0, STRATA_OPTION_TEXT, "/GROUP", "table of an HDF5 file (default /users)"},
+    {"--table", 0, STRATA_OPTION_TEXT, "/GROUP", "table of an HDF5 file (default /users)",
+     .config_key = "input.table"},
     {"--key", 0, STRATA_OPTION_TEXT, "COLUMN",
-     "column of keys of the rows (default: user_key of an HDF5 table that has it)"},
+     "column of keys of the rows (default: user_key of an HDF5 table that has it)",
+     .config_key = "input.key"},
     {"--delimiter", 0, STRATA_OPTION_TEXT, "D", "of text files; found by itself without",
      .config_key = "input.delimiter"},
     {"--header", 0, STRATA_OPTION_FLAG, NULL, "the first line of text files names the columns"},
@@ -115,26 +117,6 @@ static strata_status refuse_text_flags(strata_context *ctx, const job *j)
             STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%s is for text files, but %s is an HDF5 file",
                         flags[i], j->config.input.files[0]);
 done:
-    return rc;
-}
-
-/* Names the columns in the configuration where it says that the file does not, so that it can be used
- * again as it is written down. */
-static strata_status settle_names(strata_context *ctx, job *j)
-{
-    strata_status rc = STRATA_OK;
-    const strata_numeric_layout *layout = &j->source.layout;
-    if (j->config.input.header == STRATA_HEADER_NAMES || j->config.input.n_names > 0 ||
-        j->source.is_hdf5)
-        return STRATA_OK;
-    const char **names = NULL;
-    STRATA_TRY(strata_alloc(ctx, layout->n, sizeof *names, &names));
-    for (int32_t i = 0; i < layout->n; i++)
-        names[i] = layout->names[i];
-    STRATA_TRY(
-        strata_config_set_list(ctx, &j->config, "input.names", names, layout->n, "--no-header"));
-done:
-    strata_free(&names);
     return rc;
 }
 
@@ -399,15 +381,16 @@ static strata_status run(strata_context *ctx, const strata_command_line *line)
     STRATA_TRY(strata_command_config(ctx, line, &j.config, &finished));
     if (finished)
         goto done;
+    if (strata_config_origin(&j.config, "input.files") == STRATA_FROM_DEFAULT)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                    "--input PATH is missing, or input.files; usage: strata cluster %s",
+                    line->command->usage);
     STRATA_TRY(check_files(ctx, line, &j.config));
     STRATA_AGREE(ctx, settle_header(ctx, line, &j.config));
     STRATA_AGREE(ctx,
                  strata_command_check_variant(ctx, "cluster.variant", j.config.cluster.variant));
-    j.source.table = strata_option_text(line, "--table", NULL);
-    j.source.key = strata_option_text(line, "--key", NULL);
     STRATA_TRY(feature_source_open(ctx, &j.config, &j.source));
     STRATA_AGREE(ctx, refuse_text_flags(ctx, &j));
-    STRATA_AGREE(ctx, settle_names(ctx, &j));
     if (strata_option_flag(line, "--dry-run")) {
         if (ctx->rank == 0)
             local = explain(ctx, &j);
@@ -436,7 +419,7 @@ const strata_command strata_command_cluster = {
         "any\n"
         "number of ranks.",
     .uses_mpi = true,
-    .common = STRATA_COMMON_CONFIG | STRATA_COMMON_OUTPUT,
+    .common = STRATA_COMMON_CONFIG | STRATA_COMMON_OUTPUT | STRATA_COMMON_FEATURES,
     .options = options,
     .run = run,
 };

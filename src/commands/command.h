@@ -83,6 +83,7 @@ enum {
     STRATA_COMMON_CONFIG = 1, /* -c, --set, --seed, --print-config */
     STRATA_COMMON_OUTPUT = 2, /* --force, --dry-run, --json */
     STRATA_COMMON_GATES = 4,  /* --strict */
+    STRATA_COMMON_FEATURES = 8, /* no option: the input holds features, not transactions */
 };
 
 struct strata_command_line;

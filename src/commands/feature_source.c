@@ -150,6 +150,18 @@ done:
     return rc;
 }
 
+/* Not collective. What was detected goes into the configuration, so that it reads the files alike when
+ * it is used again. */
+static strata_status settle_layout(strata_context *ctx, const strata_numeric_layout *layout,
+                                   strata_config *config)
+{
+    const bool from_file = layout->header == STRATA_HEADER_NAMES;
+    config->input.delimiter = layout->delimiter;
+    config->input.header = layout->header;
+    return strata_config_set_list(ctx, config, "input.names", (const char *const *)layout->names,
+                                  from_file ? 0 : layout->n, "--no-header");
+}
+
 /* ---- features -------------------------------------------------------------------------------- */
 
 static int32_t find_column(const feature_source *source, const char *name)
@@ -190,23 +202,21 @@ done:
     return rc;
 }
 
-static strata_status find_key(strata_context *ctx, const strata_config *config,
-                              feature_source *source)
+static strata_status find_key(strata_context *ctx, strata_config *config, feature_source *source)
 {
     strata_status rc = STRATA_OK;
-    if (source->key) {
-        int32_t i = find_column(source, source->key);
-        if (i < 0)
-            return no_such_column(ctx, config, source, source->key);
-        if (source->is_hdf5 && source->columns[i].type != STRATA_TEXT)
-            STRATA_FAIL(ctx, STRATA_ERR_USAGE,
-                        "--key: column %s of %s holds numbers, not text keys", source->key,
-                        source->table);
-        goto done;
-    }
-    int32_t i = find_column(source, "user_key");
-    if (source->is_hdf5 && i >= 0 && source->columns[i].type == STRATA_TEXT)
-        source->key = source->columns[i].name;
+    const bool asked = config->input.key != NULL;
+    const char *name = asked ? config->input.key : "user_key";
+    const int32_t i = find_column(source, name);
+    const bool is_text = i >= 0 && source->columns[i].type == STRATA_TEXT;
+    if (asked && i < 0)
+        return no_such_column(ctx, config, source, name);
+    if (asked && source->is_hdf5 && !is_text)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--key: column %s of %s holds numbers, not text keys",
+                    name, source->table);
+    if (!asked && source->is_hdf5 && is_text)
+        STRATA_TRY(strata_config_set(ctx, config, "input.key", name, STRATA_FROM_FLAG, "--key"));
+    source->key = config->input.key;
 done:
     return rc;
 }
@@ -362,17 +372,21 @@ strata_status feature_source_open(strata_context *ctx, strata_config *config,
     if (config->input.n_files == 0)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "no input file is named");
     STRATA_TRY(is_hdf5(ctx, config, &source->is_hdf5));
-    if (source->table && !source->is_hdf5)
-        STRATA_FAIL(ctx, STRATA_ERR_USAGE, "--table is for an HDF5 file, but %s is none",
+    if (config->input.table && !source->is_hdf5)
+        STRATA_FAIL(ctx, STRATA_ERR_USAGE,
+                    "input.table or --table is for an HDF5 file, but %s is none",
                     config->input.files[0]);
-    if (!source->table)
-        source->table = "/users";
     if (source->is_hdf5) {
+        if (!config->input.table)
+            STRATA_AGREE(ctx, strata_config_set(ctx, config, "input.table", "/users",
+                                                STRATA_FROM_FLAG, "--table"));
+        source->table = config->input.table;
         STRATA_AGREE(ctx,
                      feature_source_judge(ctx, list_hdf5(ctx, config->input.files[0], source)));
     } else {
         STRATA_TRY(strata_numeric_look(ctx, config, &source->layout));
         STRATA_AGREE(ctx, list_text(ctx, source));
+        STRATA_AGREE(ctx, settle_layout(ctx, &source->layout, config));
     }
     STRATA_AGREE(ctx, feature_source_judge(ctx, choose_features(ctx, config, source)));
     if (source->chosen)

@@ -110,7 +110,7 @@ done:
 
 /* Collective. */
 static strata_status read_text(strata_context *ctx, const strata_config *config,
-                               const feature_source *source, feature_table *table)
+                               feature_source *source, feature_table *table)
 {
     strata_status rc = STRATA_OK;
     const char *names[STRATA_FEATURES_MAX];

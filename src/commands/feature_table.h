@@ -1,7 +1,7 @@
 /* feature_table.h: features of any source as the clustering wants them: the /users table of a result, a
  * table of any HDF5 file, text files of numbers. Shared by cluster and bench.
  *
- *     feature_source source = {.table = NULL};
+ *     feature_source source = {.rows = 0};
  *     feature_source_open      what kind of input, which columns, which features
  *     feature_table_read       this rank's part of the rows
  *     feature_table_release, feature_source_release
@@ -20,9 +20,8 @@ typedef struct feature_column {
 } feature_column;
 
 typedef struct feature_source {
-    const char *table; /* in: the table of an HDF5 file, NULL: /users. out: it */
-    const char
-        *key; /* in: the column of keys; NULL: user_key, where an HDF5 table has it. out: it */
+    const char *table;            /* of an HDF5 file, else NULL; of the configuration, like key */
+    const char *key;              /* the column of keys, NULL = rows are numbered */
     bool is_hdf5, is_result;      /* is_result: a complete result of strata */
     bool chosen;                  /* the features were not asked for but chosen */
     strata_reader *reader;        /* of an HDF5 file */
@@ -51,10 +50,11 @@ typedef struct feature_table {
     int32_t n_inputs;
 } feature_table;
 
-/* Collective. Looks at config->input.files and settles the features: cluster.features as asked for; at
- * its default, for /users of a result those of its model, else every column of numbers but the key,
- * written into cluster.features. STRATA_ERR_USAGE for a column that does not exist (with a suggestion)
- * or holds text, more than STRATA_FEATURES_MAX, a table of a text file, several HDF5 files;
+/* Collective. Looks at config->input.files and settles table, key, layout of text files and features:
+ * cluster.features as asked for; at its default, for /users of a result those of its model, else every
+ * column of numbers but the key. What was found is written into config, which then gives the same rows
+ * without looking; it must outlive source. STRATA_ERR_USAGE for a column that does not exist (with a
+ * suggestion) or holds text, more than STRATA_FEATURES_MAX, a table of a text file, several HDF5 files;
  * STRATA_ERR_INPUT for files that cannot be used, among them a damaged HDF5 file and a result that is not
  * complete. Release in every case. */
 strata_status feature_source_open(strata_context *ctx, strata_config *config,

@@ -19,7 +19,7 @@ typedef struct contents {
     strata_reader *reader;
     const char *path;
     int64_t users;
-    sheet segments, segment_names, clusters, tests, gates, quality, timings, inputs;
+    sheet segments, segment_names, selection, clusters, tests, gates, quality, timings, inputs;
 } contents;
 
 /* ---- numbers for people ---------------------------------------------------------------------- */
@@ -142,6 +142,28 @@ static void show_segments(const contents *c)
             decimal(sheet_real(s, "mean_recency_days", i), g),
             decimal(sheet_real(s, "mean_frequency", i), h));
     }
+}
+
+static void show_selection(const contents *c)
+{
+    char a[40], b[40], d[40], e[40], f[40];
+    const sheet *s = &c->selection;
+    if (s->rows == 0)
+        return;
+    printf("\n%7s %17s %12s %12s %12s %12s\n", "k", "inertia", "silhouette", "stability",
+           "CH index", "smallest");
+    for (int64_t i = 0; i < s->rows; i++)
+        printf("%7" PRId64 " %17s %12s %12s %12s %12s%s\n", sheet_integer(s, "k", i),
+               decimal(sheet_real(s, "inertia", i), a), decimal(sheet_real(s, "silhouette", i), b),
+               decimal(sheet_real(s, "stability", i), d),
+               decimal(sheet_real(s, "calinski_harabasz", i), e),
+               grouped(sheet_integer(s, "smallest", i), f),
+               sheet_integer(s, "chosen", i) == 1     ? "  chosen"
+               : sheet_integer(s, "eligible", i) == 1 ? ""
+                                                      : "  not eligible");
+    printf("  ");
+    print_clean(attribute(c, "/k_selection", "reason"), 1000);
+    putchar('\n');
 }
 
 /* The feature that a column `<feature>_center` is about; false for other columns. */
@@ -286,6 +308,7 @@ static void show(const contents *c)
 {
     show_head(c);
     show_segments(c);
+    show_selection(c);
     show_clusters(c);
     show_tests(c);
     show_gates(c);
@@ -322,6 +345,12 @@ static strata_status show_json(strata_context *ctx, const contents *c)
     strata_json_boolean(ctx, &json, "exact", !is_inexact(c));
     for (size_t i = 0; i < sizeof sheets / sizeof *sheets; i++)
         sheet_json(ctx, &json, sheets[i].key, sheets[i].rows);
+    if (c->selection.rows > 0) {
+        strata_json_open(ctx, &json, "k_selection", '{');
+        strata_json_text(ctx, &json, "reason", attribute(c, "/k_selection", "reason"));
+        sheet_json(ctx, &json, "candidates", &c->selection);
+        strata_json_close(ctx, &json);
+    }
     strata_json_open(ctx, &json, "provenance", '{');
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)
         strata_json_text(ctx, &json, made[i], attribute(c, "/provenance", made[i]));
@@ -344,6 +373,7 @@ static strata_status load(strata_context *ctx, contents *c)
         sheet *rows;
     } sheets[] = {{"/segments", &c->segments},
                   {"/dictionary/segment_code", &c->segment_names},
+                  {"/k_selection", &c->selection},
                   {"/clusters", &c->clusters},
                   {"/tests", &c->tests},
                   {"/gates", &c->gates},
@@ -377,6 +407,7 @@ static strata_status inspect_file(strata_context *ctx, void *argument)
 done:
     sheet_release(&c.segments);
     sheet_release(&c.segment_names);
+    sheet_release(&c.selection);
     sheet_release(&c.clusters);
     sheet_release(&c.tests);
     sheet_release(&c.gates);

@@ -120,7 +120,9 @@ static strata_status apply_command_line(strata_context *ctx, const strata_comman
     for (int32_t i = 0; i < n; i++)
         STRATA_TRY(strata_config_assign(ctx, config, assignments[i]));
     STRATA_TRY(apply_flags(ctx, line, config));
-    STRATA_TRY(strata_config_validate(ctx, config));
+    STRATA_TRY(line->command->common & STRATA_COMMON_FEATURES
+                   ? strata_config_validate_features(ctx, config)
+                   : strata_config_validate(ctx, config));
 done:
     return rc;
 }

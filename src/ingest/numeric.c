@@ -322,7 +322,7 @@ static void release_job(strata_job *job)
 }
 
 strata_status strata_numeric_read(strata_context *ctx, const strata_config *config,
-                                  const strata_numeric_layout *layout, const char *const *names,
+                                  strata_numeric_layout *layout, const char *const *names,
                                   int32_t d, const char *key, strata_numeric_table *table)
 {
     strata_status rc = STRATA_OK;
@@ -330,14 +330,19 @@ strata_status strata_numeric_read(strata_context *ctx, const strata_config *conf
     strata_config own = *config; /* a view with the layout in it; nothing of it is released here */
     strata_numeric_table made = {.d = d};
     strata_numeric_plan plan = {.names = wanted, .n_values = d, .n_wanted = d + (key != NULL)};
-    strata_job job = {.ctx = ctx, .config = &own, .tuning = strata_ingest_default_tuning};
+    strata_job job = {.ctx = ctx,
+                      .config = &own,
+                      .tuning = strata_ingest_default_tuning,
+                      .sources = layout->sources,
+                      .n_sources = layout->n_sources};
     numeric_pass pass = {.job = &job, .plan = &plan, .table = &made, .started = strata_now()};
+    layout->sources = NULL; /* the job's now */
+    layout->n_sources = 0;
     if (d < 1 || d > STRATA_NUMERIC_VALUES_LIMIT)
         STRATA_FAIL(ctx, STRATA_ERR_USAGE, "%d columns of numbers, but 1 to %d are possible",
                     (int)d, STRATA_NUMERIC_VALUES_LIMIT);
     memcpy(wanted, names, (size_t)d * sizeof *wanted);
     wanted[d] = key;
-    STRATA_TRY(strata_files_list(ctx, config, &job.sources, &job.n_sources));
     STRATA_AGREE(ctx, prepare(&job, layout, &own, &plan));
     STRATA_TRY(read_proven(&pass));
     STRATA_TRY(finish(&pass));

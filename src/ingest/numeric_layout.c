@@ -314,13 +314,11 @@ strata_status strata_numeric_look(strata_context *ctx, const strata_config *conf
                                   strata_numeric_layout *layout)
 {
     strata_status rc = STRATA_OK, local = STRATA_OK;
-    strata_source *sources = NULL;
     strata_numeric_layout made = {.n = 0};
     strata_text text = {0};
-    int32_t n_sources = 0;
-    STRATA_TRY(strata_files_list(ctx, config, &sources, &n_sources));
+    STRATA_TRY(strata_files_list(ctx, config, &made.sources, &made.n_sources));
     if (ctx->rank == 0)
-        local = look(ctx, config, &sources[0], &made);
+        local = look(ctx, config, &made.sources[0], &made);
     if (ctx->rank == 0 && local == STRATA_OK)
         local = pack(ctx, &made, &text);
     STRATA_AGREE(ctx, local);
@@ -342,7 +340,6 @@ strata_status strata_numeric_look(strata_context *ctx, const strata_config *conf
 done:
     strata_numeric_layout_release(&made);
     strata_free(&text.bytes);
-    strata_files_release(&sources, n_sources);
     return rc;
 }
 
@@ -352,5 +349,6 @@ void strata_numeric_layout_release(strata_numeric_layout *layout)
         strata_free(&layout->names[i]);
     strata_free(&layout->names);
     strata_free(&layout->numbers);
-    layout->n = 0;
+    strata_files_release(&layout->sources, layout->n_sources);
+    layout->n = layout->n_sources = 0;
 }

@@ -53,6 +53,15 @@ done:
     return rc;
 }
 
+/* Given centroids settle k. */
+static strata_status write_config(strata_context *ctx, const strata_result *r, char **yaml)
+{
+    strata_config own = *r->config; /* a view */
+    if (r->clustering && own.cluster.k != STRATA_K_AUTO)
+        own.cluster.k = r->clustering->k;
+    return strata_config_to_yaml(ctx, &own, yaml);
+}
+
 static strata_status add_texts(strata_context *ctx, strata_output *out, const strata_result *r,
                                const char *hosts)
 {
@@ -66,7 +75,7 @@ static strata_status add_texts(strata_context *ctx, strata_output *out, const st
         strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &utc);
     STRATA_TRY(describe_versions(ctx, &versions));
     if (!r->config_yaml && r->config)
-        STRATA_TRY(strata_config_to_yaml(ctx, r->config, &yaml));
+        STRATA_TRY(write_config(ctx, r, &yaml));
     const char *config = r->config_yaml ? r->config_yaml : yaml;
     const char *const texts[][2] = {
         {"config_yaml", config},

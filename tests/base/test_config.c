@@ -90,6 +90,8 @@ static const char everything[] =
     "  delimiter: \"\\t\"\n"
     "  header: skip\n"
     "  names: [id, day, q, p, inv, land, cur]\n"
+    "  table: /deep/table\n"
+    "  key: the id\n"
     "  columns:\n"
     "    user: id\n"
     "    time: day\n"
@@ -131,13 +133,15 @@ static void test_everything(void **state)
     assert_string_equal(c.input.files[1], "it's.csv");
     assert_int_equal(c.input.delimiter, '\t');
     assert_int_equal(c.input.header, STRATA_HEADER_SKIP);
+    assert_string_equal(c.input.table, "/deep/table");
+    assert_string_equal(c.input.key, "the id");
     assert_null(c.input.columns[STRATA_ROLE_AMOUNT]);  /* the default yields to quantity x price */
     assert_string_equal(c.input.rejects_file, "null"); /* quoted: a text */
     assert_int_equal(c.window.as_of - c.window.start, 374);
     assert_true(c.composite.weights[1] == .3 && c.composite.weights[2] == -.5);
     assert_int_equal(c.n_segments, 2);
     assert_true(isnan(c.segments[0].expected_share));
-    assert_int_equal(c.segments[0].line, 28);
+    assert_int_equal(c.segments[0].line, 30);
     assert_int_equal(c.segments[0].conditions[0].bound, STRATA_BOUND_MIN);
     assert_int_equal(c.segments[0].conditions[1].bound, STRATA_BOUND_BELOW);
     assert_int_equal(c.cluster.k, STRATA_K_AUTO);
