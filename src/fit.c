@@ -6,14 +6,16 @@
 
 #include "strata/memory.h"
 
-/* k: auto. */
+/* k: auto; or a k that is named and wins, while the others are judged beside it. */
 static strata_status choose_k(strata_context *ctx, const strata_config *config,
                               const strata_points *points, const strata_cluster_options *fit,
                               strata_clustering *clustering, strata_k_selection *selection)
 {
     strata_status rc = STRATA_OK;
+    const bool any = config->cluster.k == STRATA_K_AUTO;
     const strata_k_options options = {.k_min = config->cluster.k_min,
                                       .k_max = config->cluster.k_max,
+                                      .k = any ? 0 : config->cluster.k,
                                       .fit = *fit,
                                       .replicates = 20,
                                       .min_share = 0.01,
@@ -38,7 +40,8 @@ strata_status strata_fit(strata_context *ctx, const strata_config *config,
                                       .restarts = config->cluster.restarts,
                                       .max_iterations = config->cluster.max_iterations,
                                       .seed = config->cluster.seed};
-    if (config->cluster.k == STRATA_K_AUTO) {
+    if (config->cluster.k == STRATA_K_AUTO ||
+        config->cluster.k_selection == STRATA_K_SELECTION_ALWAYS) {
         STRATA_TRY(choose_k(ctx, config, points, &options, clustering, selection));
         goto done;
     }

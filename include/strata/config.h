@@ -30,6 +30,11 @@ typedef enum strata_outlier_action {
 } strata_outlier_action;
 typedef enum strata_composite_base { STRATA_BASE_WINDOW_START, STRATA_BASE_AS_OF } strata_composite_base;
 typedef enum strata_transform { STRATA_TRANSFORM_NONE, STRATA_TRANSFORM_LOG1P } strata_transform;
+typedef enum strata_k_selecting {
+    STRATA_K_SELECTION_AUTO,
+    STRATA_K_SELECTION_ALWAYS
+} strata_k_selecting;
+
 typedef enum strata_scale { STRATA_SCALE_NONE, STRATA_SCALE_ZSCORE, STRATA_SCALE_ROBUST } strata_scale;
 typedef enum strata_adjust { STRATA_ADJUST_HOLM, STRATA_ADJUST_NONE } strata_adjust;
 typedef enum strata_privacy { STRATA_PRIVACY_KEYED, STRATA_PRIVACY_PLAIN } strata_privacy;
@@ -134,6 +139,7 @@ typedef struct strata_config {
         int32_t k;     /* 1..256, STRATA_K_AUTO = choose between k_min and k_max */
         int32_t k_min; /* 2..256 */
         int32_t k_max; /* k_min..256 */
+        strata_k_selecting k_selection; /* auto: the table is made with k: auto; always: also with a k */
         char **features;
         int32_t n_features;
         strata_transform transform;

@@ -144,6 +144,16 @@ static strata_status check_cluster(strata_context *ctx, const strata_config *con
         return wrong_at(ctx, config, "cluster.centroids",
                         "a file of centroids goes with init: centroids, not %s",
                         config->cluster.init);
+    if (config->cluster.k_selection == STRATA_K_SELECTION_ALWAYS && given)
+        return wrong_at(ctx, config, "cluster.k_selection",
+                        "given centroids fix k; others cannot be judged beside it");
+    if (config->cluster.k_selection == STRATA_K_SELECTION_ALWAYS &&
+        config->cluster.k != STRATA_K_AUTO &&
+        (config->cluster.k < config->cluster.k_min || config->cluster.k > config->cluster.k_max))
+        return wrong_at(ctx, config, "cluster.k",
+                        "k %d lies outside k_min %d to k_max %d, which k_selection: always judges",
+                        (int)config->cluster.k, (int)config->cluster.k_min,
+                        (int)config->cluster.k_max);
     if (given && config->cluster.k == STRATA_K_AUTO)
         return wrong_at(ctx, config, "cluster.k", "k: auto cannot start from given centroids");
     return STRATA_OK;

@@ -101,6 +101,8 @@ const config_key config_table[] = {
      .help = "smallest k that auto looks at"},
     {"cluster.k_max", CONFIG_INT32, 0, AT(cluster.k_max), 0, "10", NUMBERS(2, 256),
      .help = "largest k that auto looks at"},
+    {"cluster.k_selection", CONFIG_WORD, 0, AT(cluster.k_selection), 0, "auto", .words = "auto|always",
+     .help = "always: judge k_min..k_max beside a k that is given, which wins"},
     {"cluster.features", CONFIG_TEXTS, CONFIG_UNIQUE, AT(cluster.features), AT(cluster.n_features),
      "[recency_days, frequency, monetary]", NUMBERS(1, 64), .help = "columns to cluster by"},
     {"cluster.transform", CONFIG_WORD, 0, AT(cluster.transform), 0, "log1p", .words = "none|log1p",

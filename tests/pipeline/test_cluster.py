@@ -73,6 +73,16 @@ def iris():
     for name in ("calinski_harabasz", "davies_bouldin", "simplified_silhouette", "smallest", "eligible"):
         equal(f"{name} of the candidates", [c[name] for c in summary["k_selection"]["candidates"]],
               column("auto.h5", f"k_selection/{name}"))
+    # a given k wins, and the others are judged beside it when that is asked for
+    always = ("--set", "cluster.k_selection=always", "--set", "cluster.k_max=4")
+    done = run("cluster", "-i", "iris.csv", "-o", "always.h5", "-k", 3, *PLAIN, *always, ranks=2)
+    equal("the table of a given k", (column("always.h5", "k_selection/k"), column("always.h5", "k_selection/chosen")),
+          ([2, 3, 4], [0, 1, 0]))
+    equal("said", "k = 3 as asked; the criteria would take k = 2" in done.stdout, True)
+    cluster("iris.csv", "-k", 3, *PLAIN)
+    equal("the same labels", column("always.h5", "users/cluster_id"), column("out.h5", "users/cluster_id"))
+    equal("none otherwise", "k_selection" in h5py.File("out.h5"), False)
+    refuse("a k outside the range", None, 2, "k 5 lies outside k_min 2 to k_max 4", "-k", "5", *always, path="iris.csv")
     done = run("cluster", "-i", "iris.csv", "-o", "none.h5", "-k", "auto", "--set", "gates.min_group_size=40")
     equal("why not", [line.split()[6:] for line in done.stdout.splitlines() if re.match(r"(2|3|4|5) .*\.", line)],
           [["chosen"], [], ["unstable"], ["too", "small"]])
