@@ -1,15 +1,15 @@
 /* Every exact variant by every kernel of this processor against the plain integers of oracle.h, on
  * points that are made to be decided wrongly: ties and near ties of many centroids, equal rows, the
  * corners of the grid, small groups far from zero, groups of very different widths, a few points that
- * drag a centroid away from all others. Every other scene has points for whole groups of leaves of
- * the filter, most of them between two centroids. */
+ * drag a centroid away from all others, borders far from centroids that are close together. Every other
+ * scene has points for whole groups of leaves of the filter, most of them between two centroids. */
 #include "oracle.h"
 
 static strata_context ctx;
 static int scenes = 60; /* the argument of the program */
 
 enum { LIMIT = 16777215 };
-enum kind { TIED, COARSE, CORNERS, FAR, UNEVEN, ONE_FEATURE, DRAGGED, KINDS };
+enum kind { TIED, COARSE, CORNERS, FAR, UNEVEN, ONE_FEATURE, DRAGGED, DISTANT, KINDS };
 
 typedef struct scene {
     cloud c;
@@ -50,6 +50,29 @@ static void make_tied(scene *s, uint64_t *random)
         const int32_t beside = pick(random, 0, d - 1), by = pick(random, -1, 1);
         for (int32_t f = 0; f < d; f++)
             s->c.x[i * d + f] = middle[f] + (f == beside ? by : 0);
+    }
+}
+
+/* Centroids that are near to each other, and points that are far from all of them, on the border
+ * between two or a step beside it. */
+static void make_distant(scene *s, uint64_t *random)
+{
+    const int32_t d = s->c.d, size = 1 << pick(random, 3, 14);
+    for (int32_t j = 0; j < s->k; j++)
+        for (int32_t f = 0; f < d; f++)
+            s->start[j * d + f] = 2 * pick(random, -size, size);
+    for (int64_t i = 0; i < s->c.n; i++) {
+        const int32_t *a = s->start + pick(random, 0, s->k - 1) * d;
+        const int32_t *b = s->start + pick(random, 0, s->k - 1) * d;
+        const int32_t f = pick(random, 0, d - 1), g = (f + 1) % d, far = 16000000 / (4 * size);
+        const int64_t away = pick(random, -far, far);
+        for (int32_t h = 0; h < d; h++)
+            s->c.x[i * d + h] = (a[h] + b[h]) / 2;
+        if (d > 1) { /* along the border: at a right angle to b - a */
+            s->c.x[i * d + f] = within(s->c.x[i * d + f] + away * (b[g] - a[g]));
+            s->c.x[i * d + g] = within(s->c.x[i * d + g] - away * (b[f] - a[f]));
+        }
+        s->c.x[i * d + f] = within(s->c.x[i * d + f] + pick(random, -1, 1));
     }
 }
 
@@ -107,6 +130,8 @@ static scene make_scene(uint64_t seed)
     s.start = calloc((size_t)s.k * (size_t)s.c.d, sizeof *s.start);
     if (kind == TIED)
         make_tied(&s, &random);
+    else if (kind == DISTANT)
+        make_distant(&s, &random);
     else
         make_points(&s, kind, &random);
     if (pick(&random, 0, 3) == 0 && !many) {
