@@ -55,7 +55,6 @@ typedef struct filter {
     float *z;                       /* [k, d + 1] centroids (boxes.h); owned */
     uint16_t *others;               /* [k] scratch of a visit; owned */
     agenda todo[STRATA_LEVELS];     /* by level */
-    bool backward;                  /* passes go to and fro: what was read last is still in a cache */
     int64_t visited;
     trace *seen; /* [groups] nodes visited, parents first; owned */
     strata_leaves wait;
@@ -187,10 +186,9 @@ static void visit_nodes(filter *self, int32_t level, const visit *v, uint32_t ex
     prune(self, level, v, &boxes);
     const uint32_t several = with_rivals(&boxes, ANY);
     self->own.pass->distances += __builtin_popcount(expired) * (int64_t)v->count;
-    for (uint32_t bits = expired, bit; bits != 0; bits ^= bit) {
-        const int l = self->backward ? 31 - __builtin_clz(bits) : __builtin_ctz(bits);
+    for (uint32_t bits = expired; bits != 0; bits &= bits - 1) {
+        const int l = __builtin_ctz(bits);
         const uint16_t label = v->which[boxes.nearest[l]];
-        bit = 1u << l;
         if ((several >> l & 1) == 0) {
             if (self->own.owner[at + l] != label || self->own.pass->first)
                 strata_owners_take(&self->own, level, first + l, label);
@@ -370,7 +368,6 @@ static void assign(void *state, strata_pass *pass)
            (size_t)self->k * (size_t)self->own.d * sizeof *self->before);
     set_centroids(self, pass->centroids);
     pass->moved = pass->redecided = 0;
-    self->backward = !self->backward;
     if (o->view.n_local > 0) {
         visit *all = plan(self, o->levels - 1, 0, 3e38f);
         for (all->count = 0; all->count < self->k; all->count++)
