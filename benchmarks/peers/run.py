@@ -209,9 +209,11 @@ def measure_filter(o, bench, name, _folder):
                        "--after", 10, "--truth-clusters", 16, data=data, repetitions=o.repeat):
             own, v = c["variants"]
             speed = 4 * d * n / v["iteration_seconds"]["median"] / c["read_bytes_per_second"]
+            against_best = speed * c["read_bytes_per_second"] / c["read_bytes_per_second_best"]
             result.append({"data": data, "k": c["k"], "times_bandwidth": speed, "case": c})
             print(f"  {data:6} k {c['k']:2}: filter {1e3 * v['iteration_seconds']['median']:.2f} ms/it median over "
-                  f"{v['iterations_timed']} iterations after 10, {speed:.2f} x the read bandwidth, "
+                  f"{v['iterations_timed']} iterations after 10, {speed:.2f} x the read bandwidth "
+                  f"({c['read_bytes_per_second'] / 1e9:.0f} GB/s; {against_best:.2f} x its best), "
                   f"{v['iteration_speed_up']:.1f} x lloyd in these, {v['total_speed_up']:.2f} x in all  "
                   f"{verdict(speed, bars[c['k']])}")
     return result

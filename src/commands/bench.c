@@ -246,10 +246,8 @@ static strata_status run_cases(strata_context *ctx, const bench_plan *plan,
 {
     strata_status rc = STRATA_OK;
     bench_case c = {0};
-    double bandwidth = 0;
     int64_t n = points->n_local;
     STRATA_TRY(strata_par_allreduce_i64(ctx, &n, 1, STRATA_SUM));
-    STRATA_TRY(bench_bandwidth(ctx, &bandwidth));
     for (int32_t s = 0; s < plan->n_seedings; s++)
         for (int32_t i = 0; i < (plan->sweep ? 1 : plan->n_k); i++) {
             c = (bench_case){.ranks = ctx->size,
@@ -257,8 +255,7 @@ static strata_status run_cases(strata_context *ctx, const bench_plan *plan,
                              .d = points->d,
                              .n = n,
                              .step_exponent = points->step_exponent,
-                             .seeding = plan->seedings[s],
-                             .bandwidth = bandwidth};
+                             .seeding = plan->seedings[s]};
             if (plan->sweep)
                 STRATA_TRY(bench_measure_sweep(ctx, plan, points, &c));
             else

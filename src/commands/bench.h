@@ -79,9 +79,9 @@ typedef struct bench_case {
     const char *seeding;
     bench_samples seeding_time;
     double seeding_inertia;
-    int32_t *start;   /* [k, d] grid steps; NULL in a sweep; owned */
-    double bandwidth; /* bytes/s that all ranks together read */
-    double reduce;    /* seconds of one allreduce as in an iteration */
+    int32_t *start;     /* [k, d] grid steps; NULL in a sweep; owned */
+    bench_samples read; /* seconds a byte that all ranks together read, one a repetition */
+    double reduce;      /* seconds of one allreduce as in an iteration */
     bench_cell cell[BENCH_VARIANTS];
     int32_t n_cells;
 } bench_case;
@@ -115,8 +115,9 @@ void bench_data_release(bench_data *data);
 strata_status bench_data_export(strata_context *ctx, const bench_data *data, const char *path,
                                 bool force) STRATA_MUST_USE;
 
-/* Collective. Bytes per second that all ranks read together, best of several passes. */
-strata_status bench_bandwidth(strata_context *ctx, double *out) STRATA_MUST_USE;
+/* Collective. Adds how long a byte takes when all ranks read at once: the mean of several passes, as
+ * the time of an iteration is one of several iterations. */
+strata_status bench_bandwidth(strata_context *ctx, bench_samples *seconds_a_byte) STRATA_MUST_USE;
 
 /* Collective. Median seconds of an allreduce of count int64, the slowest rank. */
 strata_status bench_reduce(strata_context *ctx, int64_t count, double *out) STRATA_MUST_USE;

@@ -52,6 +52,7 @@ void bench_case_release(bench_case *c)
         strata_free(&c->cell[v].iteration.seconds);
         strata_free(&c->cell[v].total.seconds);
     }
+    strata_free(&c->read.seconds);
     strata_free(&c->seeding_time.seconds);
     strata_free(&c->start);
 }
@@ -59,6 +60,7 @@ void bench_case_release(bench_case *c)
 static strata_status case_init(strata_context *ctx, const bench_plan *plan, bench_case *c)
 {
     strata_status rc = STRATA_OK;
+    STRATA_TRY(samples_init(ctx, plan, &c->read));
     STRATA_TRY(samples_init(ctx, plan, &c->seeding_time));
     for (int32_t v = 0; v < plan->n_variants; v++) {
         c->cell[v] = (bench_cell){.name = plan->variants[v],
@@ -320,7 +322,8 @@ strata_status bench_measure(strata_context *ctx, const bench_plan *plan,
     STRATA_AGREE(ctx, case_init(ctx, plan, out));
     STRATA_TRY(measure_seeding(ctx, plan, points, out));
     STRATA_TRY(bench_reduce(ctx, (int64_t)out->k * (out->d + 1) + 2, &out->reduce));
-    for (int32_t r = 0; r < plan->repetitions; r++)
+    for (int32_t r = 0; r < plan->repetitions; r++) {
+        STRATA_TRY(bench_bandwidth(ctx, &out->read)); /* it changes from minute to minute, too */
         for (int32_t v = 0; v < plan->n_variants; v++) {
             strata_progress(ctx, "bench",
                             (double)(r * plan->n_variants + v) /
@@ -328,6 +331,7 @@ strata_status bench_measure(strata_context *ctx, const bench_plan *plan,
                             plan->variants[v]);
             STRATA_TRY(measure_once(ctx, plan, points, out, v, &reference));
         }
+    }
     strata_progress_end(ctx);
 done:
     strata_clustering_release(&reference);
@@ -393,7 +397,8 @@ strata_status bench_measure_sweep(strata_context *ctx, const bench_plan *plan,
 {
     strata_status rc = STRATA_OK;
     STRATA_AGREE(ctx, case_init(ctx, plan, out));
-    for (int32_t r = 0; r < plan->repetitions; r++)
+    for (int32_t r = 0; r < plan->repetitions; r++) {
+        STRATA_TRY(bench_bandwidth(ctx, &out->read)); /* it changes from minute to minute, too */
         for (int32_t v = 0; v < plan->n_variants; v++) {
             strata_progress(ctx, "bench",
                             (double)(r * plan->n_variants + v) /
@@ -401,6 +406,7 @@ strata_status bench_measure_sweep(strata_context *ctx, const bench_plan *plan,
                             plan->variants[v]);
             STRATA_TRY(sweep_once(ctx, plan, points, out, &out->cell[v]));
         }
+    }
     strata_progress_end(ctx);
     for (int32_t v = 0; v < plan->n_variants; v++) {
         bench_cell *cell = &out->cell[v];
