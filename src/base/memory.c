@@ -14,12 +14,12 @@ enum { ALIGNMENT = 64 }; /* a cache line, and one AVX-512 register */
 
 /* Large arrays ask for huge pages: a five-hundredth of the page faults, and scattered accesses (radix
  * passes, hash tables, gathers) miss the TLB far less. */
-static const size_t huge_page = (size_t)2 << 20, huge_from = (size_t)8 << 20;
+static const size_t huge_page = (size_t)2 << 20;
 
 /* Memory of a multiple of ALIGNMENT bytes. */
 static void *aligned_memory(size_t bytes)
 {
-    if (bytes < huge_from)
+    if (bytes < huge_page)
         return aligned_alloc(ALIGNMENT, bytes);
     void *memory = aligned_alloc(huge_page, (bytes + huge_page - 1) / huge_page * huge_page);
     if (memory)
