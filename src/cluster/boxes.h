@@ -144,7 +144,7 @@ typedef struct strata_plane {
     const strata_place *place; /* ... in turn; those of STRATA_AHEAD more are fetched meanwhile */
     uint32_t doubtful;       /* leaves with points too near the plane, or that had other labels */
     int64_t moved;           /* points that changed */
-    float gap[STRATA_BOXES]; /* as of a leaf */
+    float gap[STRATA_BOXES]; /* as of a leaf; 0 where points changed */
 } strata_plane;
 
 #endif

@@ -54,8 +54,8 @@ LANE void split_boxes(const int D, strata_plane *p, const float *origin, int at)
 
 /* What goes from one side to the other in some leaves. */
 typedef struct crossing {
-    vi there[6], back[6]; /* features of the points that went to the second, and to the first */
-    int held;             /* leaves in these */
+    vi features[6]; /* of the points that went to the second, less those that came back */
+    int held;       /* leaves in these */
     int64_t count;
 } crossing;
 
@@ -66,10 +66,10 @@ LANE void cross(const int D, strata_plane *p, crossing *c)
     int64_t *to = p->sums + (int64_t)p->label[1] * (D + 1);
     UNROLL for (int f = 0; f < D; f++)
     {
-        const int64_t sum = vi_total(vi_sub(c->there[f], c->back[f]));
+        const int64_t sum = vi_total(c->features[f]);
         from[f] -= sum;
         to[f] += sum;
-        c->there[f] = c->back[f] = vi_set(0);
+        c->features[f] = vi_set(0);
     }
     from[D] -= c->count;
     to[D] += c->count;
@@ -77,59 +77,20 @@ LANE void cross(const int D, strata_plane *p, crossing *c)
     c->count = 0;
 }
 
-/* One leaf, while those further on come from memory. */
-LANE void divide_leaf(const int D, strata_plane *p, int l, const strata_place *place,
-                      const float *origin, crossing *c)
+/* The points of a leaf that went and came. */
+LANE void cross_leaf(const int D, strata_plane *p, const float *x, uint64_t went, uint64_t came,
+                     crossing *c)
 {
-    const float *x = place->x, *next = place[STRATA_AHEAD].x;
-    uint8_t *labels = place->labels;
-    UNROLL for (int line = 0; line < D * STRATA_LEAF; line += 16)
-        __builtin_prefetch(next + line, 0, STRATA_SECOND);
-    __builtin_prefetch(place[STRATA_AHEAD].labels, 0, STRATA_SECOND);
-    const vi first = vi_set(p->label[0]), second = vi_set(p->label[1]);
-    const vf zero = vf_set(0), slack = vf_set(p->slack[l]);
-    vf least = vf_set(3e38f), slope[6], middle[6];
-    vm there[STRATA_LEAF / LANES], back[STRATA_LEAF / LANES], is[STRATA_LEAF / LANES];
-    uint64_t unsure = 0, known = 0, went = 0, came = 0;
-    UNROLL for (int f = 0; f < D; f++)
+    UNROLL for (int i = 0; i < STRATA_LEAF; i += LANES)
     {
-        slope[f] = vf_set((float)(p->centroid[1][f] - p->centroid[0][f]));
-        middle[f] = vf_set(origin[f] + p->box[f * STRATA_BOXES + l]);
-    }
-    UNROLL for (int i = 0; i < STRATA_LEAF / LANES; i++)
-    {
-        vf value = vf_set(p->height[l]);
-        UNROLL for (int f = 0; f < D; f++)
-            value = vf_mulsub(vf_sub(vf_load(x + f * STRATA_LEAF + i * LANES), middle[f]),
-                              slope[f], value);
-        const vi before = vi_load_u8(labels + i * LANES);
-        const vm at_first = vi_equal(before, first), at_second = vi_equal(before, second);
-        is[i] = vf_less(value, zero);
-        there[i] = vm_and(at_first, is[i]);
-        back[i] = vm_and(at_second, vf_less(zero, value));
-        known |= (uint64_t)vm_bits(vm_or(at_first, at_second)) << i * LANES;
-        went |= (uint64_t)vm_bits(there[i]) << i * LANES;
-        came |= (uint64_t)vm_bits(back[i]) << i * LANES;
-        const vf apart = vf_abs(value);
-        least = vf_min(least, apart);
-        unsure |= vf_unsure(apart, slack) << i * LANES;
-    }
-    p->gap[l] = vf_lowest(vf_sub(least, slack));
-    if (unsure != 0 || ~known != 0) {
-        p->doubtful |= 1u << l;
-        return;
-    }
-    if ((went | came) == 0)
-        return;
-    UNROLL for (int i = 0; i < STRATA_LEAF / LANES; i++)
-    {
+        const vm there = vm_from_bits((uint32_t)(went >> i)),
+                 back = vm_from_bits((uint32_t)(came >> i));
         UNROLL for (int f = 0; f < D; f++)
         {
-            const vi value = vi_from_f(vf_load(x + f * STRATA_LEAF + i * LANES));
-            c->there[f] = vi_add_where(c->there[f], there[i], value);
-            c->back[f] = vi_add_where(c->back[f], back[i], value);
+            const vi value = vi_from_f(vf_load(x + f * STRATA_LEAF + i));
+            c->features[f] = vi_add_where(c->features[f], there, value);
+            c->features[f] = vi_sub_where(c->features[f], back, value);
         }
-        vi_store_u8(labels + i * LANES, vi_where(is[i], second, first));
     }
     const int gone = __builtin_popcountll(went), returned = __builtin_popcountll(came);
     p->moved += gone + returned;
@@ -138,11 +99,53 @@ LANE void divide_leaf(const int D, strata_plane *p, int l, const strata_place *p
         cross(D, p, c);
 }
 
+/* One leaf, while those further on come from memory. */
+LANE void divide_leaf(const int D, strata_plane *p, int l, const strata_place *place,
+                      const float *origin, crossing *c)
+{
+    const float *x = place->x, *next = place[STRATA_AHEAD].x;
+    UNROLL for (int line = 0; line < D * STRATA_LEAF; line += 16)
+        __builtin_prefetch(next + line, 0, STRATA_SECOND);
+    __builtin_prefetch(place[STRATA_AHEAD].labels, 0, STRATA_SECOND);
+    const vf zero = vf_set(0), slack = vf_set(p->slack[l]);
+    vf least = vf_set(3e38f), slope[6], middle[6];
+    uint64_t unsure = 0, beyond = 0;
+    UNROLL for (int f = 0; f < D; f++)
+    {
+        slope[f] = vf_set((float)(p->centroid[1][f] - p->centroid[0][f]));
+        middle[f] = vf_set(origin[f] + p->box[f * STRATA_BOXES + l]);
+    }
+    UNROLL for (int i = 0; i < STRATA_LEAF; i += LANES)
+    {
+        vf value = vf_set(p->height[l]);
+        UNROLL for (int f = 0; f < D; f++)
+            value = vf_mulsub(vf_sub(vf_load(x + f * STRATA_LEAF + i), middle[f]), slope[f], value);
+        const vf apart = vf_abs(value);
+        least = vf_min(least, apart);
+        beyond |= (uint64_t)vm_bits(vf_less(value, zero)) << i;
+        unsure |= vf_unsure(apart, slack) << i;
+    }
+    const uint64_t at_first = equal64(place->labels, p->label[0]),
+                   at_second = equal64(place->labels, p->label[1]);
+    if ((unsure | ~(at_first | at_second)) != 0) {
+        p->doubtful |= 1u << l;
+        return;
+    }
+    const uint64_t went = at_first & beyond, came = at_second & ~beyond;
+    if ((went | came) == 0) {
+        p->gap[l] = vf_lowest(vf_sub(least, slack));
+        return;
+    }
+    p->gap[l] = 0; /* the plane is moving through the leaf */
+    choose64(place->labels, beyond, p->label[1], p->label[0]);
+    cross_leaf(D, p, x, went, came, c);
+}
+
 LANE void divide_leaves(const int D, strata_plane *p, const float *origin)
 {
     crossing c = {.held = 0};
     UNROLL for (int f = 0; f < D; f++)
-        c.there[f] = c.back[f] = vi_set(0);
+        c.features[f] = vi_set(0);
     p->doubtful = 0;
     p->moved = 0;
     const strata_place *place = p->place;

@@ -80,6 +80,10 @@ LANE vi vi_add_where(vi sum, vm where, vi a)
 {
     return _mm256_add_epi32(sum, _mm256_and_si256(where, a));
 }
+LANE vi vi_sub_where(vi sum, vm where, vi a)
+{
+    return _mm256_sub_epi32(sum, _mm256_and_si256(where, a));
+}
 LANE int64_t vi_total(vi a)
 {
     __m256i wide = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(a)),
@@ -96,6 +100,26 @@ LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
         same |= (uint64_t)(uint32_t)_mm256_movemask_epi8(equal) << (32 * i);
     }
     return ~same;
+}
+LANE uint64_t equal64(const uint8_t *a, uint8_t b)
+{
+    const __m256i value = _mm256_set1_epi8((char)b);
+    const __m256i low = _mm256_cmpeq_epi8(_mm256_load_si256((const __m256i *)a), value);
+    const __m256i high = _mm256_cmpeq_epi8(_mm256_load_si256((const __m256i *)(a + 32)), value);
+    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+LANE void choose64(uint8_t *to, uint64_t where, uint8_t a, uint8_t b)
+{
+    const __m256i first = _mm256_set1_epi8((char)a), second = _mm256_set1_epi8((char)b);
+    const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                              0x0303030303030303);
+    const __m256i each = _mm256_set1_epi64x((int64_t)0x8040201008040201);
+    for (int at = 0; at < 64; at += 32) {
+        const __m256i bits =
+            _mm256_shuffle_epi8(_mm256_set1_epi32((int32_t)(uint32_t)(where >> at)), spread);
+        const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bits, each), each);
+        _mm256_store_si256((__m256i *)(to + at), _mm256_blendv_epi8(second, first, set));
+    }
 }
 LANE void translate64(uint8_t *labels, const uint8_t table[16])
 {

@@ -79,6 +79,10 @@ LANE vi vi_add_where(vi sum, vm where, vi a)
 {
     return _mm512_mask_add_epi32(sum, where, sum, a);
 }
+LANE vi vi_sub_where(vi sum, vm where, vi a)
+{
+    return _mm512_mask_sub_epi32(sum, where, sum, a);
+}
 LANE int64_t vi_total(vi a)
 {
     __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(a));
@@ -88,6 +92,15 @@ LANE int64_t vi_total(vi a)
 LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
 {
     return _cvtmask64_u64(_mm512_cmpneq_epu8_mask(_mm512_load_si512(a), _mm512_load_si512(b)));
+}
+LANE uint64_t equal64(const uint8_t *a, uint8_t b)
+{
+    return _cvtmask64_u64(_mm512_cmpeq_epi8_mask(_mm512_load_si512(a), _mm512_set1_epi8((char)b)));
+}
+LANE void choose64(uint8_t *to, uint64_t where, uint8_t a, uint8_t b)
+{
+    _mm512_store_si512(to, _mm512_mask_mov_epi8(_mm512_set1_epi8((char)b), _cvtu64_mask64(where),
+                                                _mm512_set1_epi8((char)a)));
 }
 LANE void translate64(uint8_t *labels, const uint8_t table[16])
 {

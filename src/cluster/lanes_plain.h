@@ -92,6 +92,10 @@ LANE vi vi_add_where(vi sum, vm where, vi a)
 {
     return sum + (where & a);
 }
+LANE vi vi_sub_where(vi sum, vm where, vi a)
+{
+    return sum - (a & where);
+}
 LANE int64_t vi_total(vi a)
 {
     return (int64_t)a[0] + a[1] + a[2] + a[3];
@@ -104,6 +108,28 @@ LANE uint64_t differ64(const uint8_t *a, const uint8_t *b)
     for (int i = 0; i < 64; i++)
         differ |= (uint64_t)(a[i] != b[i]) << i;
     return differ;
+}
+#define ONES UINT64_C(0x0101010101010101)
+LANE uint64_t equal64(const uint8_t *a, uint8_t b)
+{
+    uint64_t equal = 0;
+    for (int at = 0; at < 64; at += 8) {
+        uint64_t eight;
+        memcpy(&eight, a + at, sizeof eight);
+        eight ^= b * ONES;
+        const uint64_t zero = ~(((eight & 127 * ONES) + 127 * ONES) | eight | 127 * ONES) >> 7;
+        equal |= (zero * 0x0102040810204080 >> 56) << at;
+    }
+    return equal;
+}
+LANE void choose64(uint8_t *to, uint64_t where, uint8_t a, uint8_t b)
+{
+    for (int at = 0; at < 64; at += 8) {
+        const uint64_t bits = (where >> at & 0xff) * ONES & 0x8040201008040201;
+        const uint64_t set = ((bits + 127 * ONES) >> 7 & ONES) * 0xff;
+        const uint64_t eight = ((a * ONES) & set) | ((b * ONES) & ~set);
+        memcpy(to + at, &eight, sizeof eight);
+    }
 }
 LANE void translate64(uint8_t *labels, const uint8_t table[16])
 {
