@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 STRATA = os.environ["STRATA"]
 MPIEXEC = os.environ.get("STRATA_MPIEXEC", "mpiexec")
@@ -214,4 +215,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory(dir=os.getcwd()) as fresh:
+        os.chdir(fresh)
+        main()
+        os.chdir("..")
