@@ -3,7 +3,9 @@
  * The contract (same bits for every rank count, batch size, processor and exact variant):
  *   labels      the nearest centroid in exact integer arithmetic, the lowest index on a tie: while
  *               centroids move by the order of seeding, at last by the order that is published
- *   centroids   round_half_even(sum / count) on the grid
+ *   centroids   round_half_even(sum / count) on the grid. While they move, labels go by the means to
+ *               the 65536th part of a step: rounded ones would lead long walks of many points away
+ *               from those in real numbers. The labels returned are by the centroids on the grid
  *   end         when no label changes, or after max_iterations
  *   empty       an empty cluster takes the point farthest from its centroid (ties: smallest global row)
  *   randomness  a function of (seed, purpose, row key, round); never of rank or row order
@@ -105,8 +107,8 @@ typedef struct strata_clustering {
 } strata_clustering;
 
 /* Collective. The labels are always the nearest of the returned centroids. Iteration: label by
- * the centroids, move them to the means, until no label changes or max_iterations moves were
- * made; one allreduce of 8 (k (d + 1) + 2) bytes each (plus one gather when a cluster is empty).
+ * the means (at first the starting centroids), move them, until no label changes or max_iterations
+ * moves were made; one allreduce of 8 (k (d + 1) + 2) bytes each (plus one gather when a cluster is empty).
  * Memory a point: 4 d of the points + 2 with lloyd. STRATA_ERR_INPUT when there are no points, one
  * is off the grid or weights are, STRATA_ERR_USAGE for k, d or names out of range. With fewer distinct
  * points than k the surplus clusters end empty (size 0, their centroid kept) and that is not an

@@ -9,7 +9,7 @@ strata_status strata_cluster_label(const strata_problem *p, int32_t k, const int
     strata_status rc = STRATA_OK;
     strata_screen screen = {0};
     STRATA_AGREE(p->ctx, strata_screen_init(p->ctx, k, p->d, &screen));
-    strata_screen_set(&screen, centroids, k, p->origin, strata_exact_form(p, k, NULL));
+    strata_screen_set(&screen, centroids, NULL, k, p->origin, strata_exact_form(p, k, NULL));
     for (int64_t tile = 0; tile < p->n_tiles; tile++) {
         _Alignas(64) uint8_t found[STRATA_TILE];
         int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);

@@ -66,28 +66,14 @@ done:
 
 /* ---- drift ----------------------------------------------------------------------------------- */
 
-/* How far each centroid went, rounded up. */
-static void measure_moves(const bounds *self, double *moves)
-{
-    const int32_t d = self->problem->d;
-    for (int32_t j = 0; j < self->crowds.k; j++) {
-        double sum = 0;
-        for (int32_t f = 0; f < d; f++) {
-            double went =
-                (double)self->pass->centroids[j * d + f] - (double)self->before[j * d + f];
-            sum += went * went;
-        }
-        moves[j] = sqrt(sum) * (1 + 1e-9);
-    }
-}
-
 static void add_drift(bounds *self)
 {
     const strata_crowds *s = &self->crowds;
     const bool each = s->half != NULL;
     double moves[STRATA_K_MAX], longest = 0, next = 0, by_row[STRATA_K_MAX] = {0};
-    measure_moves(self, moves);
     for (int32_t j = 0; j < s->k; j++) {
+        moves[j] = strata_exact_move(s->d, self->before + j * s->d,
+                                     self->pass->centroids + j * s->d);
         const int32_t row = each ? s->place[j] : s->place[j] / STRATA_CROWD;
         by_row[row] = moves[j] > by_row[row] ? moves[j] : by_row[row];
         next = moves[j] > longest ? longest : moves[j] > next ? moves[j] : next;
@@ -146,7 +132,8 @@ static void take_label(bounds *self, int64_t i, bool unsure, uint8_t label)
 {
     const strata_problem *p = self->problem;
     if (unsure) {
-        label = (uint8_t)strata_exact_nearest(p, i, self->pass->centroids, self->crowds.k, NULL);
+        label = (uint8_t)strata_exact_nearest_mean(p, i, self->pass->centroids,
+                                                   self->pass->rest, self->crowds.k);
         self->pass->redecided++;
         self->pass->distances += self->crowds.k;
     }
@@ -296,7 +283,7 @@ void strata_bounds_assign(void *state, strata_pass *pass)
         p->kernel->apart(&self->crowds);
         pass->distances += (int64_t)self->crowds.k * self->crowds.k;
     }
-    strata_screen_set(&self->screen, pass->centroids, self->crowds.k, p->origin,
+    strata_screen_set(&self->screen, pass->centroids, pass->rest, self->crowds.k, p->origin,
                       strata_exact_form(p, self->crowds.k, NULL));
     self->looked = self->crowds_looked = 0;
     if (self->all)

@@ -10,13 +10,12 @@
  * Proof. u = 2^-24. A kernel computes squares D as sums of squared differences of integers below
  * 2^24: at most d + 4 roundings, no cancellation, so D is off by a share of g = (d + 4) u / (1 -
  * (d + 4) u) at most. Four low bits then hold the lane, a share of r = 2^-19, and a denormal
- * number in place of 0. With q = r + g + r g (relative, rounded up) the distance lies between
- * sqrt(D)(1 - q) - 1e-15 and sqrt(D)(1 + q). A square root halves shares, so q / 2 >= 16 u is left
- * for the rounding of these formulas and of what follows.
+ * number in place of 0. With q = r + g + r g (relative, rounded up) and B of kernel.h, at least 1/2, the
+ * distance to the mean lies between sqrt(D)(1 - q) - B and sqrt(D)(1 + q) + B. A square root halves
+ * shares, so q / 2 >= 16 u is left for the rounding of these formulas and of what follows.
  *
- * Order. Of two computed squares a < b, b > a (1 + 3 q) + 1e-30 proves the second centroid
- * strictly farther: b (1 - q) > a (1 + q), and two exact zeros differ by denormals only. Otherwise
- * exact integers decide, ties included.
+ * Order. Of two computed squares, sqrt(b)(1 - q) - B > sqrt(a)(1 + q) + B proves the second one
+ * strictly farther. Otherwise exact integers decide, ties included.
  *
  * Drift. The drift of a crowd (a centroid) is the sum over the passes of the longest way that one
  * of its centroids (it) went, summed up in double and rounded up each time. By the triangle

@@ -9,10 +9,12 @@
  * Which centroids are in question. Let b be the one with the least s at the middle. For any z the
  * difference (D(z) - D(b)) / 2 is linear in x, so its least value over the box is
  *     G = s_z(m) - s_b(m) - sum_f |z'_f - b'_f| h_f.
- * m is exact, so each s has an error of at most g(d + 4) (C^2 / 2 + R C). The factors of the sum
+ * m is exact, so each s has an error of at most g(d + 4) (C^2 / 2 + R C). That goes for centroids; what
+ * follows takes 3 B (R + C) more off for means between the steps, B = sqrt(d) / 2, by the argument of
+ * kernel.h. The factors of the sum
  * have an error of at most 2 u C + u |z' - b'| each, so by Cauchy-Schwarz the sum has one of at
  * most g(d + 4) 4 C R. Two more subtractions are made. Together less than
- *     E = 1.02 g(d + 8) (C^2 + 8 R C),
+ *     E = 1.02 g(d + 8) (C^2 + 8 R C) + 3.04 B (R + C),
  * and G > E as computed proves that z is farther than b from every place of the box, strictly: it
  * cannot even win a tie.
  *
@@ -27,14 +29,15 @@
  * can be; less than 2 off, so |x_f - M_f| <= h_f + 2. a, b < 2^24 are integers and M a float below
  * 2^25: H in double is off by less than d. As floats H, x_f - M_f, w_f, the products and sums pass
  * through no more than d + 5 roundings. So V(x) as computed is sure beyond
- *     1.02 g(d + 6) (|H| + W) + d,   W = sum_f |w_f| (h_f + 2),
+ *     1.02 g(d + 6) (|H| + W) + d + 1.02 B N,   W = sum_f |w_f| (h_f + 2),
+ * N as below, or in a leaf by itself 3.04 B (R + C) for the last term,
  * and as |V(x) - H| <= W in the box, |H| - W above that puts the whole box on one side, each point by
- * V >= |H| - W less that. d(x, a) + d(x, b) <= |M - a| + |M - b| + 2 |h| + 12, where 12 is more than
+ * V >= |H| - W less that. d(x, a) + d(x, b) <= N = |M - a| + |M - b| + 2 |h| + 12, where 12 is more than
  * twice the 2 sqrt(d) of M (d <= 6); the loss of 1e-4 covers the roundings. There
  * 2 V / (d(x, a) + d(x, b)) is the margin between the two.
  *
  * Points. The screen of a leaf keeps value and number apart, so with R of its box the best of a
- * point is sure when second - best > 1.02 g(d + 6) (C^2 + 2 R C). */
+ * point is sure when second - best > 1.02 g(d + 6) (C^2 + 2 R C) + 3.04 B (R + C). */
 #ifndef STRATA_CLUSTER_BOXES_H
 #define STRATA_CLUSTER_BOXES_H
 
@@ -99,6 +102,7 @@ typedef struct strata_leaf {
     const float *box;      /* its own: middles and half widths, STRATA_BOXES apart */
     const int32_t *centroids; /* [k][d] */
     float slack; /* between more than two, a difference above it is sure */
+    float blur;  /* what means between the steps take away from half a difference of squares */
     int64_t *sums; /* NULL, or [k][d + 1]: may be made to follow when no point is in doubt */
     /* out */
     uint8_t *found;           /* [STRATA_LEAF] labels */

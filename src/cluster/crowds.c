@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "cluster/bounds.h"
@@ -19,6 +20,7 @@ strata_status strata_crowds_init(strata_context *ctx, int32_t k, int32_t d, bool
     const int64_t places = (int64_t)s.count * STRATA_CROWD;
     const double rounding = (d + 4) * 0x1p-24 * (1 + 1e-4), packing = 0x1p-19;
     s.relative = (float)((rounding + packing + rounding * packing) * (1 + 1e-4));
+    s.blur = (float)(0.5 * sqrt(d) * (1 + 1e-6));
     s.width = strata_crowds_width(k, each);
     for (int32_t crowd = 0; crowd < STRATA_CROWD; crowd++)
         s.floor[crowd] = crowd < s.count ? -3e38f : 3e38f;

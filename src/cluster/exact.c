@@ -34,8 +34,57 @@ int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *
     return best;
 }
 
-int64_t strata_exact_unsure(const strata_problem *p, const int32_t *centroids, int32_t k,
-                            int64_t first, int64_t points, const uint64_t *unsure, uint8_t *labels)
+/* (|x - mean|^2 - |x - c|^2) 2^32 = |r|^2 - e.r 2^17, with e = x - c and a mean c + r 2^-16. */
+static __int128 beside(const int32_t *point, const int32_t *c, const int32_t *r, int32_t d)
+{
+    int64_t mixed = 0, small = 0;
+    for (int32_t f = 0; f < d; f++) {
+        mixed += (int64_t)(point[f] - c[f]) * r[f];
+        small += (int64_t)r[f] * r[f];
+    }
+    return small - (__int128)mixed * (2 << STRATA_REST_BITS);
+}
+
+/* The nearest mean, given the squared distances of a point to all centroids and the least of these.
+ * A mean can only be the nearest if its centroid is not farther by 2 B (kernel.h) than the nearest. */
+static int32_t nearest_mean(const int32_t *point, const int32_t *centroids, const int32_t *rest,
+                            int32_t k, int32_t d, const int64_t *distances, int64_t least)
+{
+    const double way = 2 * sqrt((double)d * (double)least) * (1 + 1e-12); /* 4 B sqrt(least) */
+    const int64_t most = least + d + 2 + (int64_t)way;
+    __int128 nearest = 0;
+    int32_t best = -1;
+    for (int32_t j = 0; j < k; j++) {
+        if (distances[j] > most)
+            continue;
+        const __int128 sum = ((__int128)distances[j] << 2 * STRATA_REST_BITS) +
+                             beside(point, centroids + j * d, rest + j * d, d);
+        if (best < 0 || sum < nearest) {
+            nearest = sum;
+            best = j;
+        }
+    }
+    return best;
+}
+
+int32_t strata_exact_nearest_mean(const strata_problem *p, int64_t i, const int32_t *centroids,
+                                  const int32_t *rest, int32_t k)
+{
+    int32_t point[STRATA_D_MAX];
+    int64_t distances[STRATA_K_MAX], least = INT64_MAX;
+    if (!rest)
+        return strata_exact_nearest(p, i, centroids, k, NULL);
+    for (int32_t f = 0; f < p->d; f++)
+        point[f] = (int32_t)p->x[f * p->stride + i];
+    for (int32_t j = 0; j < k; j++) {
+        distances[j] = strata_exact_distance(p, i, centroids + (int64_t)j * p->d);
+        least = distances[j] < least ? distances[j] : least;
+    }
+    return nearest_mean(point, centroids, rest, k, p->d, distances, least);
+}
+
+int64_t strata_exact_unsure(const strata_problem *p, const strata_screen *screen, int64_t first,
+                            int64_t points, const uint64_t *unsure, uint8_t *labels)
 {
     int64_t redecided = 0;
     for (int64_t at = 0; at < points; at += STRATA_BLOCK)
@@ -43,7 +92,8 @@ int64_t strata_exact_unsure(const strata_problem *p, const int32_t *centroids, i
             int64_t i = at + __builtin_ctzll(bits);
             if (i >= points)
                 break;
-            labels[i] = (uint8_t)strata_exact_nearest(p, first + i, centroids, k, NULL);
+            labels[i] = (uint8_t)strata_exact_nearest_mean(p, first + i, screen->centroids,
+                                                           screen->rest, screen->k);
             redecided++;
         }
     return redecided;
@@ -74,9 +124,13 @@ strata_screen_form strata_exact_form(const strata_problem *p, int32_t k, const i
 static uint8_t in_integers(const strata_problem *p, const strata_screen *screen, int64_t i)
 {
     int32_t point[STRATA_D_MAX];
+    int64_t distances[STRATA_K_MAX];
     for (int32_t f = 0; f < p->d; f++)
         point[f] = (int32_t)p->x[f * p->stride + i];
-    return (uint8_t)p->kernel->nearest(screen, point);
+    const int32_t best = p->kernel->nearest(screen, point, distances);
+    return (uint8_t)(screen->rest ? nearest_mean(point, screen->centroids, screen->rest, screen->k,
+                                                 p->d, distances, distances[best])
+                                  : best);
 }
 
 /* Exact labels of the n points x [d][stride] of a tile, point q being its row rows[q] (NULL: row q),
@@ -166,9 +220,12 @@ int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen, 
     return decide_open(p, screen, tile, unsure, labels, open);
 }
 
-int32_t strata_exact_mean(int64_t sum, int64_t count)
+/* round_half_even(sum / count); what fits 64 bits is divided there, as many means are taken. */
+static int64_t divide(__int128 sum, int64_t count)
 {
-    int64_t quotient = sum / count, rest = sum % count;
+    const bool narrow = sum == (int64_t)sum;
+    int64_t quotient = narrow ? (int64_t)sum / count : (int64_t)(sum / count);
+    int64_t rest = narrow ? (int64_t)sum % count : (int64_t)(sum % count);
     if (rest < 0) { /* floor division */
         quotient--;
         rest += count;
@@ -176,7 +233,17 @@ int32_t strata_exact_mean(int64_t sum, int64_t count)
     int64_t other = count - rest; /* compares rest with half of count without doubling it */
     if (rest > other || (rest == other && quotient % 2 != 0))
         quotient++;
-    return (int32_t)quotient;
+    return quotient;
+}
+
+int32_t strata_exact_mean(int64_t sum, int64_t count)
+{
+    return (int32_t)divide(sum, count);
+}
+
+int32_t strata_exact_rest(int64_t sum, int64_t count, int32_t mean)
+{
+    return (int32_t)divide((sum - (__int128)mean * count) * (1 << STRATA_REST_BITS), count);
 }
 
 __int128 strata_exact_inertia(int32_t k, int32_t d, const int32_t *centroids, const int64_t *sums)
@@ -196,16 +263,12 @@ double strata_exact_scaled(__int128 squared, int32_t step_exponent)
     return ldexp((double)squared, 2 * step_exponent);
 }
 
-double strata_longest_move(int32_t k, int32_t d, const int32_t *before, const int32_t *after)
+double strata_exact_move(int32_t d, const int32_t *before, const int32_t *after)
 {
-    double longest = 0;
-    for (int32_t j = 0; j < k; j++) {
-        double squared = 0;
-        for (int32_t f = 0; f < d; f++) {
-            double moved = (double)after[j * d + f] - (double)before[j * d + f];
-            squared += moved * moved;
-        }
-        longest = squared > longest ? squared : longest;
+    double squared = 0;
+    for (int32_t f = 0; f < d; f++) {
+        double moved = (double)after[f] - (double)before[f];
+        squared += moved * moved;
     }
-    return 2 * sqrt(longest) * (1 + 1e-9);
+    return sqrt(squared) * (1 + 1e-9);
 }

@@ -306,13 +306,8 @@ static void advance_clocks(filter *self, const int32_t *centroids)
     double moves[STRATA_K_MAX], most = 0, second = 0;
     int32_t which = 0;
     for (int32_t j = 0; j < self->k; j++) {
-        double squared = 0;
-        for (int32_t f = 0; f < self->own.d; f++) {
-            double moved =
-                (double)centroids[j * self->own.d + f] - (double)self->before[j * self->own.d + f];
-            squared += moved * moved;
-        }
-        moves[j] = sqrt(squared) * (1 + 1e-9);
+        moves[j] = strata_exact_move(self->own.d, self->before + j * self->own.d,
+                                     centroids + j * self->own.d);
         if (moves[j] > most) {
             second = most;
             most = moves[j];
@@ -346,10 +341,13 @@ static void set_centroids(filter *self, const int32_t *centroids)
         largest = norm > largest ? norm : largest;
     }
     const double reach = sqrt(largest) * (1 + 1e-9);
-    self->slope = (float)(1.02 * (d + 8) * unit * 8 * reach);
-    self->offset = (float)(1.02 * (d + 8) * unit * reach * reach + 1e-30);
-    self->wait.slope = (float)(1.02 * (d + 6) * unit * 2 * reach);
-    self->wait.offset = (float)(1.02 * (d + 6) * unit * reach * reach + 1e-30);
+    const double blur = 1.52 * sqrt(d);
+    self->slope = (float)(1.02 * (d + 8) * unit * 8 * reach + blur);
+    self->offset = (float)(1.02 * (d + 8) * unit * reach * reach + blur * reach + 1e-30);
+    self->wait.slope = (float)(1.02 * (d + 6) * unit * 2 * reach + blur);
+    self->wait.offset = (float)(1.02 * (d + 6) * unit * reach * reach + blur * reach + 1e-30);
+    self->wait.blur = (float)blur;
+    self->wait.reach = (float)reach;
 }
 
 static void assign(void *state, strata_pass *pass)

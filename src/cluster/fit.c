@@ -59,10 +59,8 @@ typedef struct fit {
     int16_t *labels; /* [stride] */
     int32_t *trial;  /* [k, d] */
     int64_t *sums, *global;
-    int64_t *best_sums; /* [k, d + 1] global, of the best restart */
     strata_history history;
     __int128 best;
-    bool labels_are_best; /* the labels at hand are those of the best restart */
 } fit;
 
 static void fit_release(fit *f)
@@ -73,7 +71,6 @@ static void fit_release(fit *f)
     strata_free(&f->trial);
     strata_free(&f->sums);
     strata_free(&f->global);
-    strata_free(&f->best_sums);
     strata_free(&f->history.rows);
 }
 
@@ -85,7 +82,6 @@ static strata_status fit_memory(strata_context *ctx, fit *f, strata_clustering *
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *f->trial, &f->trial));
     STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *f->sums, &f->sums));
     STRATA_TRY(strata_alloc(ctx, k * (d + 1) + 2, sizeof *f->global, &f->global));
-    STRATA_TRY(strata_alloc(ctx, k * (d + 1), sizeof *f->best_sums, &f->best_sums));
     STRATA_TRY(strata_alloc(ctx, k * d, sizeof *out->centroids, &out->centroids));
     STRATA_TRY(strata_calloc(ctx, k, sizeof *out->sizes, &out->sizes));
     STRATA_TRY(strata_calloc(ctx, k, sizeof *out->inertias, &out->inertias));
@@ -116,11 +112,8 @@ static strata_status fit_restart(fit *f, int32_t restart, strata_clustering *out
     out->allreduce_bytes += run.bytes;
     out->allreduce_calls += run.calls;
     out->redecided_local += run.redecided;
-    f->labels_are_best = restart == 0 || run.inertia < f->best;
-    if (f->labels_are_best) {
+    if (restart == 0 || run.inertia < f->best) {
         f->best = run.inertia;
-        memcpy(f->best_sums, f->global,
-               (size_t)o->k * (size_t)(f->problem->d + 1) * sizeof *f->global);
         memcpy(out->centroids, f->trial, (size_t)o->k * (size_t)f->problem->d * sizeof *f->trial);
         out->iterations = run.iterations;
         out->converged = run.converged;
@@ -150,31 +143,43 @@ static void sum_squares(const strata_problem *p, const int16_t *labels, int32_t 
     }
 }
 
-/* Collective. A walk always ends with the nearest labels of its last centroids, so the best
- * restart's labels need not be kept through the others: one more look at the points finds them
- * again. */
+/* Labels by centroids on the grid, and the sums of this rank. */
+static strata_status label_on_grid(fit *f, const strata_clustering *out)
+{
+    strata_status rc = STRATA_OK;
+    const strata_variant_ops *lloyd = &strata_variant_lloyd;
+    strata_pass pass = {.centroids = out->centroids, .first = true, .sums = f->sums};
+    void *state = NULL;
+    STRATA_TRY(lloyd->create(f->problem, out->k, (uint8_t *)f->labels, &state));
+    lloyd->assign(state, &pass);
+    lloyd->destroy(&state);
+    for (int64_t i = f->problem->n_local - 1; i >= 0; i--)
+        f->labels[i] = ((const uint8_t *)f->labels)[i]; /* from the end: nothing unread is hit */
+done:
+    return rc;
+}
+
+/* Collective. What is told of the best restart follows from its centroids on the grid, not from the
+ * means that its walk went by; so labels need not be kept through the other restarts either. */
 static strata_status fit_conclude(fit *f, strata_clustering *out)
 {
     strata_status rc = STRATA_OK;
     const strata_problem *p = f->problem;
     const int64_t width = p->d + 1;
     __int128 squares[STRATA_K_MAX] = {0};
-    if (!f->labels_are_best)
-        STRATA_TRY(strata_cluster_label(p, out->k, out->centroids, f->labels, NULL));
-    else
-        strata_variant_sync(f->ops, f->state);
-    for (int64_t i = p->n_local - 1; i >= 0 && f->labels_are_best; i--)
-        f->labels[i] = ((const uint8_t *)f->labels)[i]; /* from the end: nothing unread is hit */
+    STRATA_AGREE(p->ctx, label_on_grid(f, out));
+    STRATA_TRY(strata_par_allreduce_i64(p->ctx, f->sums, out->k * width, STRATA_SUM));
     sum_squares(p, f->labels, out->k, squares);
     STRATA_TRY(strata_par_allreduce_i128(p->ctx, squares, out->k));
     for (int32_t j = 0; j < out->k; j++) {
-        const int64_t *sums = f->best_sums + j * width;
+        const int64_t *sums = f->sums + j * width;
         __int128 inertia =
             squares[j] + strata_exact_inertia(1, p->d, out->centroids + (int64_t)j * p->d, sums);
         out->inertias[j] = strata_exact_scaled(inertia, p->step_exponent);
         out->sizes[j] = sums[p->d];
     }
-    out->inertia = strata_exact_scaled(f->best, p->step_exponent);
+    out->inertia = strata_exact_scaled(
+        p->squares + strata_exact_inertia(out->k, p->d, out->centroids, f->sums), p->step_exponent);
 done:
     return rc;
 }

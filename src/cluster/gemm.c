@@ -109,7 +109,7 @@ static void shift(gemm *self, const float *x, int64_t n)
 }
 
 /* Labels [padded] of one tile, exact; returns how many points needed integers. */
-static int64_t label_tile(gemm *self, const int32_t *centroids, int64_t tile, uint8_t *found)
+static int64_t label_tile(gemm *self, int64_t tile, uint8_t *found)
 {
     const strata_problem *p = self->problem;
     const int64_t first = tile * STRATA_TILE, points = strata_tile_points(p, tile);
@@ -125,7 +125,7 @@ static int64_t label_tile(gemm *self, const int32_t *centroids, int64_t tile, ui
         p->kernel->decide(&self->screen, self->scores, self->batch, n, offset, found + at,
                           unsure + at / STRATA_BLOCK);
     }
-    return strata_exact_unsure(p, centroids, self->k, first, points, unsure, found);
+    return strata_exact_unsure(p, &self->screen, first, points, unsure, found);
 }
 
 static void assign(void *state, strata_pass *pass)
@@ -133,7 +133,7 @@ static void assign(void *state, strata_pass *pass)
     gemm *self = state;
     const strata_problem *p = self->problem;
     const strata_screen_form form = strata_exact_float_form(self->doubtful);
-    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin, form);
+    strata_screen_set(&self->screen, pass->centroids, pass->rest, self->k, p->origin, form);
     set_columns(self);
     const bool anew = pass->first || self->moved > p->n_local / 16; /* as in lloyd.c */
     if (anew)
@@ -143,7 +143,7 @@ static void assign(void *state, strata_pass *pass)
         _Alignas(64) uint8_t found[STRATA_TILE];
         const int64_t first = t * STRATA_TILE, points = strata_tile_points(p, t);
         pass->redecided += form == STRATA_SCREEN_DOT /* a product has no difference form */
-                               ? label_tile(self, pass->centroids, t, found)
+                               ? label_tile(self, t, found)
                                : strata_exact_tile(p, &self->screen, t, found, NULL);
         pass->moved +=
             strata_sums_points(p, first, points, self->k, anew, self->labels, found, pass->sums);

@@ -90,7 +90,8 @@ static void look(hamerly *self, const float *x, int64_t stride, const int32_t *r
     for (int64_t q = 0; q < n; q++) {
         const int64_t i = first + rows[q];
         if (unsure[q / STRATA_BLOCK] >> (q % STRATA_BLOCK) & 1) {
-            found[q] = (uint8_t)strata_exact_nearest(p, i, self->pass->centroids, self->k, NULL);
+            found[q] = (uint8_t)strata_exact_nearest_mean(p, i, self->pass->centroids,
+                                                          self->pass->rest, self->k);
             margin[q] = -1;
             self->pass->redecided++;
         }
@@ -160,9 +161,8 @@ static void add_drift(hamerly *self)
     const int32_t d = self->problem->d;
     double moves[STRATA_K_MAX], longest = 0, next = 0;
     for (int32_t j = 0; j < self->k; j++) {
-        moves[j] = strata_longest_move(1, d, self->before + (int64_t)j * d,
-                                       self->pass->centroids + (int64_t)j * d) /
-                   2;
+        moves[j] = strata_exact_move(d, self->before + (int64_t)j * d,
+                                     self->pass->centroids + (int64_t)j * d);
         next = moves[j] > longest ? longest : moves[j] > next ? moves[j] : next;
         longest = moves[j] > longest ? moves[j] : longest;
     }
@@ -199,7 +199,7 @@ static void assign(void *state, strata_pass *pass)
         self->all = self->all || self->fresh;
     }
     memcpy(self->before, pass->centroids, (size_t)self->k * (size_t)p->d * sizeof *self->before);
-    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin,
+    strata_screen_set(&self->screen, pass->centroids, pass->rest, self->k, p->origin,
                       strata_exact_form(p, self->k, NULL));
     self->due = 0;
     for (int64_t tile = 0; tile < p->n_tiles; tile++)

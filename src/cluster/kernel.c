@@ -113,7 +113,9 @@ void strata_screen_coarse_tile(const strata_screen *s, double radius, strata_coa
     out->scale = (float)(coarse_length / larger * (1 - 1e-6));
     const double a = (double)out->scale, b = s->coarse.scale, index = s->index_mask + 1.0;
     const double point = sqrt(s->d) * (0.5 + 0x1p-7) * (1 + 1e-9);
-    const double error = point / a + s->coarse.error / b, square = coarse_length * coarse_length;
+    const double blur = 0.5 * sqrt(s->d) * (1 + 1e-9);
+    const double error = point / a + s->coarse.error / b + blur;
+    const double square = coarse_length * coarse_length;
     out->of_best = (float)(2 / (a * b));
     out->of_norm = (float)(1 / (a * a));
     out->off = (float)(above * ((3.2 / (a * b) + 1.1 / (a * a)) * square * 0x1p-21 +
@@ -123,6 +125,9 @@ void strata_screen_coarse_tile(const strata_screen *s, double radius, strata_coa
     for (int32_t j = 0; j < (s->k + 3) / 4 * 4; j++)
         out->h[j] = j < s->k ? (int32_t)rint(a * s->coarse.h[j]) : surplus;
 }
+
+/* The share of D_1 in the difference form, for means between the steps. */
+static const double between = 0x1p-11;
 
 /* Surplus places, and what follows from k alone. */
 static void finish(strata_screen *screen)
@@ -141,6 +146,8 @@ static void finish(strata_screen *screen)
     double packing = ldexp(1.0, bits - 23), rounding = (d + 4) * ldexp(1.0, -24) * (1 + 1e-4);
     double relative =
         screen->form == STRATA_SCREEN_DIFFERENCE ? packing + rounding + packing * rounding : packing;
+    if (screen->form == STRATA_SCREEN_DIFFERENCE)
+        relative += 0.5 * between;
     screen->slope = (float)(1.02 * 2 * relative);
 }
 
@@ -158,10 +165,12 @@ static void set_origin(strata_screen *s, const int32_t *first, const float *orig
     s->shift = sqrt(shift) * (1 + 1e-9);
 }
 
-void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
-                       const float *origin, strata_screen_form form)
+void strata_screen_set(strata_screen *screen, const int32_t *centroids, const int32_t *rest,
+                       int32_t k, const float *origin, strata_screen_form form)
 {
     const int32_t d = screen->d;
+    screen->centroids = centroids;
+    screen->rest = rest;
     screen->k = k;
     screen->form = form;
     set_origin(screen, centroids, origin);
@@ -182,9 +191,10 @@ void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t 
 float strata_screen_offset(const strata_screen *screen, double radius)
 {
     if (screen->form == STRATA_SCREEN_DIFFERENCE)
-        return 1e-30f;
+        return (float)(1.02 * screen->d * (1 / between + 1));
     double rounding = (screen->d + 4) * ldexp(1.0, -24) * (1 + 1e-4);
     double error = rounding * (0.5 * screen->reach * screen->reach +
                                (radius + screen->shift) * screen->reach);
-    return (float)(1.02 * 2 * error + 1e-30);
+    double blur = 1.5 * sqrt(screen->d) * (radius + screen->shift + screen->reach);
+    return (float)(1.02 * (2 * error + blur) + 1e-30);
 }

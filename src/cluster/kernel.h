@@ -19,6 +19,16 @@
  * Twice the work, but its error is relative to the distance itself: for data whose spread is
  * small against the largest centroid, where the dot form would flag too many points.
  *
+ * Between the steps. In a walk a centroid is a mean z = c + r with |r_f| <= 1/2 that is known to
+ * 2^-16 of a step; its distance to x is that of c but for B = sqrt(d) / 2. Kernels compute with c, and
+ *     d(x, c_j) - d(x, c_1) > 2 B   proves   d(x, z_j) > d(x, z_1):
+ * D_j - D_1 > 2 B (d_j + d_1), for which s_j - s_1 > 2 B (R + C) is enough, as no distance is above R +
+ * C; or, without C, D_j - D_1 > 4 B sqrt(D_1) + 4 B^2, for which 2^-11 D_1 + 4 B^2 (2^11 + 1) is. The dot form
+ * takes half as much again: where a test passes then, R + C > 6 B, so that the difference of distances
+ * that is told beside it, 2 (s_j - s_1 - 3 B (R + C)) over a sum of no more than 2 (R + C) + 6 B, is below
+ * the true one by 2 B at least. So are the margins of all variants that keep bounds: d(x, c_j) - d(x, c_1) -
+ * 2 B then, less what the centroids, not the means, moved since, is below the difference for the means now.
+ *
  * Index. The lowest b mantissa bits of s are replaced by the centroid's number (k <= 2^b), which
  * changes s by less than r |s| with r = 2^(b-23), and stays in its binade, so that one min keeps
  * value and index. A zero becomes a denormal number; the 1e-30 below covers that.
@@ -39,7 +49,7 @@
  * Then s = h - p.q is exact but for the rounding of h: with y = p / a, z = q / b and T = |y - z|,
  *     |s - a b (T^2 - |y|^2) / 2| <= 0.51.
  * A coordinate of p is off by at most 1/2 and three roundings, |p - a x'| <= P = sqrt(d) (1/2 + 2^-7);
- * Q >= |q - b c'| is measured. So T differs from the true distance by at most e = P / a + Q / b, and
+ * Q >= |q - b c'| is measured. So T differs from the true distance by at most e = P / a + Q / b + B, and
  * T_j > T_1 + 2 e proves that centroid j is farther than the nearest one: that is T_j^2 - T_1^2 > 4 e T_1
  * + 4 e^2. The index in the low bits changes a value by less than 2^bits, so
  *     p2 - p1 > 2 a b (e T_1 + e^2) + 2^(bits + 1) + 1.02      proves it for all j,
@@ -108,6 +118,7 @@ typedef struct strata_screen {
     uint32_t index_mask; /* the low bits that hold the index */
     strata_coarse coarse; /* filled in the coarse form; the rest is as in the dot form then */
     int64_t *exact;       /* [d][width] centroids, surplus places far away; owned */
+    const int32_t *centroids, *rest; /* [k][d] as they were given; borrowed */
     int32_t width;        /* k in whole eights */
 } strata_screen;
 
@@ -120,6 +131,7 @@ typedef struct strata_crowds {
     float *half;  /* [16 count][16 count] by place: half of what two centroids are apart, rounded down;
                      owned, NULL = not kept */
     float relative;            /* no distance squared is off by more than this share */
+    float blur;                /* B of kernel.h */
     uint8_t place[STRATA_K_MAX]; /* of a label */
     uint8_t label[STRATA_K_MAX]; /* at a place */
     /* The drift so far, rounded up and down: of a row of bounds (by crowd, or by place with half),
@@ -207,8 +219,9 @@ typedef struct strata_kernel {
     /* Hilbert keys [n] of d bits bits each from cells [d][STRATA_TILE], which are used up
      * (J. Skilling 2004, doi 10.1063/1.1751381) */
     void (*curve)(uint32_t (*cells)[STRATA_TILE], int32_t d, int32_t bits, int64_t n, uint32_t *keys);
-    /* The nearest centroid of a screen to point [d], in integers, the lowest index on a tie. */
-    int32_t (*nearest)(const strata_screen *screen, const int32_t *point);
+    /* The nearest centroid of a screen to point [d], in integers, the lowest index on a tie;
+     * distances [STRATA_K_MAX] squared, to all of them. */
+    int32_t (*nearest)(const strata_screen *screen, const int32_t *point, int64_t *distances);
     /* A point x[f * stride] and its weight, last, leave from [d + 1] (NULL = nowhere) and join to. */
     void (*carry)(const float *x, int64_t stride, int32_t d, int64_t weight, int64_t *from,
                   int64_t *to);
@@ -246,11 +259,13 @@ strata_status strata_screen_init(strata_context *ctx, int32_t k_max, int32_t d,
                                  strata_screen *out) STRATA_MUST_USE;
 void strata_screen_release(strata_screen *screen);
 
-/* Fills a screen with centroids [k, d]; origin [d] integers. With all centroids at the origin the coarse
+/* Fills a screen with centroids [k, d] and, unless NULL, what their means are beyond them (see
+ * strata_pass); both are used until the next call. origin [d] integers. With all centroids at the
+ * origin the coarse
  * form becomes the dot form. With few features the dot form moves the origin to the first centroid,
  * which need not be looked at then. Not collective. */
-void strata_screen_set(strata_screen *screen, const int32_t *centroids, int32_t k,
-                       const float *origin, strata_screen_form form);
+void strata_screen_set(strata_screen *screen, const int32_t *centroids, const int32_t *rest,
+                       int32_t k, const float *origin, strata_screen_form form);
 
 /* The offset of the test for points that are no farther than radius from the origin that was given. Not
  * collective. */

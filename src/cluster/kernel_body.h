@@ -402,7 +402,7 @@ static bool values_on_grid(const float *x, int64_t n)
 typedef int64_t vl __attribute__((vector_size(64)));
 
 /* Squares of differences below 2^30, so that 64 of them stay below 2^63 even for surplus places. */
-static int32_t nearest_exact(const strata_screen *s, const int32_t *point)
+static int32_t nearest_exact(const strata_screen *s, const int32_t *point, int64_t *distances)
 {
     vl least = (vl){0} + INT64_MAX, who = (vl){0}, index = (vl){0, 1, 2, 3, 4, 5, 6, 7};
     for (int32_t c = 0; c < s->width; c += 8, index += 8) {
@@ -411,6 +411,7 @@ static int32_t nearest_exact(const strata_screen *s, const int32_t *point)
             vl apart = *(const vl *)(s->exact + (int64_t)f * s->width + c) - (int64_t)point[f];
             sum += apart * apart;
         }
+        memcpy(distances + c, &sum, sizeof sum);
         const vl nearer = sum < least;
         least = (sum & nearer) | (least & ~nearer);
         who = (index & nearer) | (who & ~nearer);

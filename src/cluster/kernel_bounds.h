@@ -81,19 +81,19 @@ LANE nearest nearest_of(int32_t crowd, vf *packed)
     return n;
 }
 
-LANE bool is_sure(const strata_crowds *s, const nearest *n)
-{
-    return n->second > n->best * (1.0f + 3.0f * s->relative) + 1e-30f;
-}
-
 LANE float lower_distance(const strata_crowds *s, float packed)
 {
-    return sqrtf(packed) * (1.0f - s->relative) - 1e-15f;
+    return sqrtf(packed) * (1.0f - s->relative) - s->blur;
 }
 
 LANE float upper_distance(const strata_crowds *s, float packed)
 {
-    return sqrtf(packed) * (1.0f + s->relative);
+    return sqrtf(packed) * (1.0f + s->relative) + s->blur;
+}
+
+LANE bool is_sure(const strata_crowds *s, const nearest *n)
+{
+    return lower_distance(s, n->second) > upper_distance(s, n->best);
 }
 
 /* Ends the look at point q: its label, whether it is sure, and until when it is safe, given the
@@ -261,7 +261,7 @@ LANE void keep_crowd(const strata_crowds *s, int32_t at, float *bounds, float *l
     UNROLL for (int v = 0; v < PARTS; v++)
     {
         vf bound = vf_muladd(vf_sqrt(vf_load(bounds + at + v * LANES)), vf_set(1.0f - s->relative),
-                             vf_set(-1e-15f));
+                             vf_set(-s->blur));
         vf_store(bounds + at + v * LANES, bound);
         bound = vf_muladd(bound, vf_set(1.0f), vf_load(s->down + at + v * LANES));
         bound = vf_muladd(bound, vf_set(1.0f - 0x1p-22f), vf_set(0.0f));
@@ -340,7 +340,7 @@ static void centroids_apart(strata_crowds *s)
             UNROLL for (int v = 0; v < PARTS; v++)
                 vf_store(s->half + (int64_t)at * places + crowd * STRATA_CROWD + v * LANES,
                          vf_muladd(vf_sqrt(packed[0][v]), vf_set(0.5f * (1.0f - s->relative)),
-                                   vf_set(-1e-15f)));
+                                   vf_set(-s->blur)));
         }
     }
 }

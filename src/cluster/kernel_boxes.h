@@ -178,7 +178,8 @@ LANE void scan_two(const int D, strata_leaf *s, const float *origin)
         spread += fabsf(slope[f]) * (s->box[(D + f) * STRATA_BOXES] + 2);
     }
     const float height = (float)exact;
-    const float doubt = 0x1p-24f * 1.02f * (float)(D + 6) * (fabsf(height) + spread) + (float)D;
+    const float doubt =
+        0x1p-24f * 1.02f * (float)(D + 6) * (fabsf(height) + spread) + (float)D + s->blur;
     const vf slack = vf_set(doubt);
     vf least = vf_set(3e38f);
     s->unsure = 0;

@@ -25,12 +25,13 @@ LANE void split_boxes(const int D, strata_plane *p, const float *origin, int at)
     for (int l = 0; l < LANES; l++)
         height[l] = (float)exact[l];
     const vf h = vf_load(height), size = vf_abs(h);
-    const vf slack = vf_muladd(vf_set(0x1p-24f * 1.02f * (float)(D + 6)), vf_add(size, spread),
-                               vf_set((float)D));
-    const vf gap = vf_sub(vf_sub(size, spread), slack);
     const vf diameter = vf_load(p->box + (2 * D + 1) * STRATA_BOXES + at);
     const vf sum = vf_add(vf_add(vf_sqrt(to_a), vf_sqrt(to_b)), vf_add(diameter, vf_set(12)));
     const vf near_sum = vf_muladd(sum, vf_set(1e-4f), sum);
+    const vf blur = vf_muladd(vf_set(0.51f * sqrtf((float)D)), near_sum, vf_set((float)D));
+    const vf slack =
+        vf_muladd(vf_set(0x1p-24f * 1.02f * (float)(D + 6)), vf_add(size, spread), blur);
+    const vf gap = vf_sub(vf_sub(size, spread), slack);
     const vm one = vf_less(vf_set(0), gap);
     const vf lead = vf_div(vf_add(gap, gap), near_sum);
     const vf other = vf_load(p->margin + at);

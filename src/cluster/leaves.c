@@ -53,6 +53,7 @@ static void set_leaf(const strata_leaves *self, int64_t number, const float *box
     leaf->box = boxes + l;
     leaf->centroids = own->pass->centroids;
     leaf->slack = self->slope * reach + self->offset;
+    leaf->blur = self->blur * (reach + self->reach);
     leaf->sums = strata_owners_sums(own, number);
 }
 

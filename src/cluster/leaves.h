@@ -13,6 +13,7 @@ typedef struct strata_leaves {
     const float *z;      /* [k][d + 1] centroids as of boxes.h */
     const float *drift;  /* [STRATA_NOBODY + 1] the clocks (filter.c) */
     float slope, offset; /* of the slack of a leaf's points: see boxes.h */
+    float blur, reach;   /* 3 B; C */
     int32_t count;
     strata_leaf leaf[STRATA_WAIT];
     int64_t number[STRATA_WAIT]; /* which leaf */

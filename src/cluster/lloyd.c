@@ -50,7 +50,7 @@ static void assign(void *state, strata_pass *pass)
     lloyd *self = state;
     const strata_problem *p = self->problem;
     int64_t open = 0;
-    strata_screen_set(&self->screen, pass->centroids, self->k, p->origin,
+    strata_screen_set(&self->screen, pass->centroids, pass->rest, self->k, p->origin,
                       strata_exact_form(p, self->k, self->doubtful));
     /* Below about one in sixteen it is cheaper to follow the points that moved. */
     bool anew = pass->first || self->moved > p->n_local / 16;

@@ -211,7 +211,7 @@ static __int128 label_batch(minibatch *self, strata_run *run, int64_t *sums)
 {
     const strata_problem *b = &self->batch;
     __int128 squares = 0;
-    strata_screen_set(&self->screen, run->centroids, self->k, b->origin, STRATA_SCREEN_DOT);
+    strata_screen_set(&self->screen, run->centroids, NULL, self->k, b->origin, STRATA_SCREEN_DOT);
     memset(sums, 0, (size_t)(self->k * (b->d + 1)) * sizeof *sums);
     for (int64_t t = 0; t < b->n_tiles; t++) {
         _Alignas(64) uint8_t found[STRATA_TILE];

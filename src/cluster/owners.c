@@ -64,7 +64,8 @@ static void decide(strata_owners *self, int64_t leaf, uint64_t unsure, uint8_t *
     const strata_problem *points = enter_leaf(self, leaf);
     for (; unsure != 0; unsure &= unsure - 1) {
         const int i = __builtin_ctzll(unsure);
-        found[i] = (uint8_t)strata_exact_nearest(points, i, self->pass->centroids, self->k, NULL);
+        found[i] = (uint8_t)strata_exact_nearest_mean(points, i, self->pass->centroids,
+                                                      self->pass->rest, self->k);
         self->pass->redecided++;
     }
 }

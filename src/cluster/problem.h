@@ -115,15 +115,19 @@ static inline int64_t strata_exact_distance(const strata_problem *p, int64_t i, 
 int32_t strata_exact_nearest(const strata_problem *p, int64_t i, const int32_t *centroids,
                              int32_t k, int64_t *distance);
 
+/* The same for the centroids of a pass or screen, between the steps unless rest is NULL. */
+int32_t strata_exact_nearest_mean(const strata_problem *p, int64_t i, const int32_t *centroids,
+                                  const int32_t *rest, int32_t k);
+
 /* Labels [padded] of one tile by a screen that is set, exact; returns how many points needed integers. *open grows by how
  * many the coarse form left open; it may be NULL. */
 int64_t strata_exact_tile(const strata_problem *p, const strata_screen *screen, int64_t tile,
                           uint8_t *labels, int64_t *open);
 
-/* Decides the points first + i, i < points, whose bit in unsure is set; labels [points] of them.
- * Returns how many. */
-int64_t strata_exact_unsure(const strata_problem *p, const int32_t *centroids, int32_t k,
-                            int64_t first, int64_t points, const uint64_t *unsure, uint8_t *labels);
+/* Decides the points first + i, i < points, whose bit in unsure is set, by the centroids of a screen;
+ * labels [points] of them. Returns how many. */
+int64_t strata_exact_unsure(const strata_problem *p, const strata_screen *screen, int64_t first,
+                            int64_t points, const uint64_t *unsure, uint8_t *labels);
 
 /* The form of the next float screen, from how many points each form left undecided when it was last
  * used, per mille (-1 = never): the dot form costs half; the difference form is tried once when more
@@ -137,22 +141,30 @@ strata_screen_form strata_exact_form(const strata_problem *p, int32_t k, const i
 
 /* round_half_even(sum / count), count > 0 */
 int32_t strata_exact_mean(int64_t sum, int64_t count);
+/* round_half_even((sum / count - mean) 2^STRATA_REST_BITS) */
+int32_t strata_exact_rest(int64_t sum, int64_t count, int32_t mean);
 
 /* sum over clusters of -2 c.S + n |c|^2; sums [k, d + 1] with the count last. Add the squares
  * for the inertia. */
 __int128 strata_exact_inertia(int32_t k, int32_t d, const int32_t *centroids, const int64_t *sums);
 
-/* Twice the longest way that a centroid went, rounded up: no difference of a point's distances
- * to two centroids changes by more. */
-double strata_longest_move(int32_t k, int32_t d, const int32_t *before, const int32_t *after);
+/* How far a centroid [d] went, rounded up. */
+double strata_exact_move(int32_t d, const int32_t *before, const int32_t *after);
 
 /* A squared length in grid steps as scaled units. */
 double strata_exact_scaled(__int128 squared, int32_t step_exponent);
 
 /* ---- variants -------------------------------------------------------------------------------- */
 
+/* Centroids are means that are rounded to the grid, half to even. A walk goes by means that are known
+ * to 2^-STRATA_REST_BITS of a step: rounded ones let two walks part for good over a point that lies
+ * within half a step of a border, which happens in each longer walk of some ten thousand points.
+ * What a fit returns is on the grid, and so are the labels by it. */
+enum { STRATA_REST_BITS = 16 };
+
 typedef struct strata_pass {
     const int32_t *centroids; /* [k, d] */
+    const int32_t *rest;      /* [k, d] means - centroids, times 2^STRATA_REST_BITS; NULL = 0 */
     bool first;               /* no labels yet: every point counts as moved */
     int64_t *sums;     /* [k, d + 1] of this rank, kept from pass to pass; 0 before the first */
     int64_t moved;     /* out: rows whose label changed */
@@ -219,6 +231,7 @@ typedef struct strata_run {
     int32_t k, max_iterations, restart;
     uint64_t seed;
     int32_t *centroids;      /* [k, d] in: start, out: end; borrowed */
+    int32_t *rest;           /* [k, d] as of strata_pass; NULL = 0; of the walk */
     uint8_t *labels;         /* [stride] borrowed */
     int64_t *sums;           /* [k, d + 1] local; borrowed */
     int64_t *global;         /* [k, d + 1] and two more: moved, stop; borrowed */

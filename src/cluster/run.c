@@ -113,8 +113,11 @@ static void move_centroids(strata_run *run)
     const int32_t d = run->problem->d;
     for (int32_t j = 0; j < run->k; j++) {
         const int64_t *sum = run->global + (int64_t)j * (d + 1);
-        for (int32_t f = 0; f < d && sum[d] > 0; f++)
-            run->centroids[(int64_t)j * d + f] = strata_exact_mean(sum[f], sum[d]);
+        for (int32_t f = 0; f < d && sum[d] > 0; f++) {
+            const int32_t mean = strata_exact_mean(sum[f], sum[d]);
+            run->centroids[(int64_t)j * d + f] = mean;
+            run->rest[(int64_t)j * d + f] = strata_exact_rest(sum[f], sum[d], mean);
+        }
     }
 }
 
@@ -154,7 +157,10 @@ strata_status strata_run_label(strata_run *run, int32_t iteration, bool first, i
     strata_status rc = STRATA_OK;
     const strata_problem *p = run->problem;
     const int64_t length = (int64_t)run->k * (p->d + 1);
-    strata_pass pass = {.centroids = run->centroids, .first = first, .sums = run->sums};
+    strata_pass pass = {.centroids = run->centroids,
+                        .rest = first ? NULL : run->rest, /* starts are on the grid */
+                        .first = first,
+                        .sums = run->sums};
     run->ops->assign(run->state, &pass);
     memcpy(run->global, run->sums, (size_t)length * sizeof *run->global);
     run->global[length] = pass.moved;
@@ -173,6 +179,9 @@ done:
 static strata_status walk_lloyd(strata_run *run)
 {
     strata_status rc = STRATA_OK;
+    strata_context *ctx = run->problem->ctx;
+    STRATA_AGREE(ctx, strata_calloc(ctx, (int64_t)run->k * run->problem->d, sizeof *run->rest,
+                                    &run->rest));
     for (int32_t iteration = 0;; iteration++) {
         int64_t moved = 0, given = 0;
         STRATA_TRY(strata_run_label(run, iteration, iteration == 0, &moved));
@@ -189,6 +198,7 @@ static strata_status walk_lloyd(strata_run *run)
         move_centroids(run);
     }
 done:
+    strata_free(&run->rest);
     return rc;
 }
 

@@ -138,7 +138,7 @@ static strata_status fold_candidates(candidates *s, int64_t first)
     s->utmost = 0;
     for (int64_t at = first; at < s->count; at += STRATA_K_MAX) {
         int64_t end = at + STRATA_K_MAX < s->count ? at + STRATA_K_MAX : s->count;
-        strata_screen_set(&s->screen, s->c + at * p->d, (int32_t)(end - at), p->origin,
+        strata_screen_set(&s->screen, s->c + at * p->d, NULL, (int32_t)(end - at), p->origin,
                           strata_exact_form(p, (int32_t)(end - at), NULL));
         for (int64_t tile = 0; tile < p->n_tiles; tile++)
             fold_tile(s, tile, at, end == s->count);

@@ -1,5 +1,6 @@
 /* oracle.h: K-means by the contract, written for the eye: one process, all points, integers
- * only. And the points the tests share. */
+ * only. Walks go by means in 65536ths of a step; what is told is on the grid. And the points the
+ * tests share. */
 #ifndef STRATA_TESTS_CLUSTER_ORACLE_H
 #define STRATA_TESTS_CLUSTER_ORACLE_H
 
@@ -94,6 +95,7 @@ static inline void points_free(strata_points *p)
 
 typedef struct oracle {
     int32_t *centroids, *labels;
+    int64_t *means; /* [k, d] in 65536ths of a step */
     int64_t *sizes;
     __int128 inertia;
     int32_t iterations;
@@ -113,7 +115,17 @@ static inline int64_t oracle_distance(const cloud *c, int64_t i, const int32_t *
     return sum;
 }
 
-static inline int32_t oracle_mean(__int128 sum, __int128 count) /* to the even one on a half */
+static inline __int128 oracle_mean_distance(const cloud *c, int64_t i, const int64_t *mean)
+{
+    __int128 sum = 0;
+    for (int32_t f = 0; f < c->d; f++) {
+        __int128 apart = (__int128)c->x[i * c->d + f] * 65536 - mean[f];
+        sum += apart * apart;
+    }
+    return sum;
+}
+
+static inline int64_t oracle_mean(__int128 sum, __int128 count) /* to the even one on a half */
 {
     __int128 quotient = sum / count;
     while (quotient * count > sum)
@@ -121,7 +133,7 @@ static inline int32_t oracle_mean(__int128 sum, __int128 count) /* to the even o
     __int128 rest = 2 * (sum - quotient * count);
     if (rest > count || (rest == count && quotient % 2 != 0))
         quotient++;
-    return (int32_t)quotient;
+    return (int64_t)quotient;
 }
 
 static inline int64_t oracle_weight(const cloud *c, int64_t i)
@@ -165,54 +177,81 @@ static inline void oracle_means(const cloud *c, oracle *o, int32_t k)
                     sum += (__int128)c->x[i * c->d + f] * oracle_weight(c, i);
                     count += oracle_weight(c, i);
                 }
-            if (count > 0)
-                o->centroids[j * c->d + f] = oracle_mean(sum, count);
+            if (count == 0)
+                continue;
+            o->centroids[j * c->d + f] = (int32_t)oracle_mean(sum, count);
+            o->means[j * c->d + f] = oracle_mean(sum * 65536, count);
         }
+}
+
+/* Labels by the means, or by the centroids on the grid; what follows from them is by the grid. */
+static inline int64_t oracle_label(const cloud *c, oracle *o, int32_t k, bool by_grid)
+{
+    int64_t moved = 0;
+    o->inertia = 0;
+    memset(o->sizes, 0, (size_t)k * 8);
+    for (int64_t i = 0; i < c->n; i++) {
+        __int128 least = -1;
+        int32_t best = 0;
+        for (int32_t j = 0; j < k; j++) {
+            const __int128 distance = by_grid ? oracle_distance(c, i, o->centroids + j * c->d)
+                                              : oracle_mean_distance(c, i, o->means + j * c->d);
+            if (least < 0 || distance < least) {
+                least = distance;
+                best = j;
+            }
+        }
+        moved += best != o->labels[i];
+        o->labels[i] = best;
+        o->sizes[best] += oracle_weight(c, i);
+        o->inertia +=
+            (__int128)oracle_distance(c, i, o->centroids + best * c->d) * oracle_weight(c, i);
+    }
+    return moved;
+}
+
+static inline void oracle_walk(const cloud *c, oracle *o, int32_t k, int32_t max)
+{
+    for (int32_t iteration = 0;; iteration++) {
+        bool empty[256];
+        int64_t moved = oracle_label(c, o, k, false);
+        if (iteration == 0)
+            moved = c->n;
+        o->moved[iteration] = moved;
+        o->inertias[iteration] = (double)o->inertia;
+        o->rows = iteration + 1;
+        o->iterations = iteration;
+        o->converged = moved == 0;
+        if (iteration >= max)
+            return;
+        for (int32_t j = 0; j < k; j++)
+            empty[j] = o->sizes[j] == 0;
+        int32_t given = oracle_fill(c, o, k, empty);
+        o->converged = moved == 0 && given == 0;
+        if (o->converged)
+            return;
+        oracle_means(c, o, k);
+    }
 }
 
 static inline oracle oracle_run(const cloud *c, int32_t k, const int32_t *start, int32_t max)
 {
     oracle o = {.centroids = calloc((size_t)(k * c->d), 4),
+                .means = calloc((size_t)(k * c->d), 8),
                 .labels = calloc((size_t)c->n + 1, 4),
                 .sizes = calloc((size_t)k, 8)};
     memcpy(o.centroids, start, (size_t)(k * c->d) * 4);
-    for (int32_t iteration = 0;; iteration++) {
-        int64_t moved = 0;
-        bool empty[256];
-        o.inertia = 0;
-        memset(o.sizes, 0, (size_t)k * 8);
-        for (int64_t i = 0; i < c->n; i++) {
-            int32_t best = 0;
-            for (int32_t j = 1; j < k; j++)
-                if (oracle_distance(c, i, o.centroids + j * c->d) <
-                    oracle_distance(c, i, o.centroids + best * c->d))
-                    best = j;
-            moved += iteration == 0 || best != o.labels[i];
-            o.labels[i] = best;
-            o.sizes[best] += oracle_weight(c, i);
-            o.inertia += (__int128)oracle_distance(c, i, o.centroids + best * c->d) *
-                         oracle_weight(c, i);
-        }
-        o.moved[iteration] = moved;
-        o.inertias[iteration] = (double)o.inertia;
-        o.rows = iteration + 1;
-        o.iterations = iteration;
-        o.converged = moved == 0;
-        if (iteration >= max)
-            return o;
-        for (int32_t j = 0; j < k; j++)
-            empty[j] = o.sizes[j] == 0;
-        int32_t given = oracle_fill(c, &o, k, empty);
-        o.converged = moved == 0 && given == 0;
-        if (o.converged)
-            return o;
-        oracle_means(c, &o, k);
-    }
+    for (int32_t v = 0; v < k * c->d; v++)
+        o.means[v] = (int64_t)start[v] * 65536;
+    oracle_walk(c, &o, k, max);
+    oracle_label(c, &o, k, true);
+    return o;
 }
 
 static inline void oracle_free(oracle *o)
 {
     free(o->centroids);
+    free(o->means);
     free(o->labels);
     free(o->sizes);
 }

@@ -71,7 +71,7 @@ static double pass(int32_t k, int32_t *centroids, int64_t *sizes, bool means)
     MPI_Allreduce(MPI_IN_PLACE, halves, 2, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD);
     for (int32_t j = 0; j < k && means; j++)
         for (int32_t f = 0; f < D; f++)
-            centroids[j * D + f] = oracle_mean(sums[j * D + f], sizes[j]);
+            centroids[j * D + f] = (int32_t)oracle_mean(sums[j * D + f], sizes[j]);
     inertia = ((__int128)halves[0] << 40) + halves[1];
     return ldexp((double)inertia, -40);
 }
