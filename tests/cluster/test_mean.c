@@ -36,12 +36,14 @@ static strata_points make_points(void)
     return p;
 }
 
-/* The nearest of k centroids, the lowest on a tie, and how far. */
-static int32_t nearest(int64_t i, int32_t k, const int32_t *centroids, int64_t *distance)
+/* The nearest of k places in parts of a step, the lowest on a tie, and how far. */
+static int32_t nearest(int64_t i, int32_t k, const int64_t *places, int64_t parts,
+                       __int128 *distance)
 {
     int32_t best = 0;
     for (int32_t j = 0; j < k; j++) {
-        const int64_t x = value(i, 0) - centroids[j * D], y = value(i, 1) - centroids[j * D + 1];
+        const __int128 x = value(i, 0) * parts - places[j * D],
+                       y = value(i, 1) * parts - places[j * D + 1];
         if (j == 0 || x * x + y * y < *distance) {
             *distance = x * x + y * y;
             best = j;
@@ -50,15 +52,16 @@ static int32_t nearest(int64_t i, int32_t k, const int32_t *centroids, int64_t *
     return best;
 }
 
-/* One pass over this rank's rows, added over all ranks: sizes, sums, inertia. With means the centroids
- * move to them. */
-static double pass(int32_t k, int32_t *centroids, int64_t *sizes, bool means)
+/* One pass over this rank's rows, added over all ranks, by places in parts of a step: sizes, and inertia
+ * in steps if these are whole. Unless NULL, means [k, D] in 65536ths and centroids in steps are set. */
+static double pass(int32_t k, const int64_t *places, int64_t parts, int64_t *sizes, int64_t *means,
+                   int64_t *centroids)
 {
-    int64_t sums[2 * D] = {0}, halves[2] = {0}, distance = 0;
-    __int128 inertia = 0;
+    int64_t sums[2 * D] = {0}, halves[2] = {0};
+    __int128 inertia = 0, distance = 0;
     memset(sizes, 0, (size_t)k * sizeof *sizes);
     for (int64_t i = first_row(ctx.rank); i < first_row(ctx.rank + 1); i++) {
-        const int32_t j = nearest(i, k, centroids, &distance);
+        const int32_t j = nearest(i, k, places, parts, &distance);
         sizes[j]++;
         for (int32_t f = 0; f < D; f++)
             sums[j * D + f] += value(i, f);
@@ -70,8 +73,10 @@ static double pass(int32_t k, int32_t *centroids, int64_t *sizes, bool means)
     MPI_Allreduce(MPI_IN_PLACE, sums, k * D, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD);
     MPI_Allreduce(MPI_IN_PLACE, halves, 2, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD);
     for (int32_t j = 0; j < k && means; j++)
-        for (int32_t f = 0; f < D; f++)
-            centroids[j * D + f] = (int32_t)oracle_mean(sums[j * D + f], sizes[j]);
+        for (int32_t f = 0; f < D; f++) {
+            centroids[j * D + f] = oracle_mean(sums[j * D + f], sizes[j]);
+            means[j * D + f] = oracle_mean((__int128)sums[j * D + f] * 65536, sizes[j]);
+        }
     inertia = ((__int128)halves[0] << 40) + halves[1];
     return ldexp((double)inertia, -40);
 }
@@ -79,12 +84,13 @@ static double pass(int32_t k, int32_t *centroids, int64_t *sizes, bool means)
 static void check(const strata_points *points, const char *variant, int32_t k, int32_t moves)
 {
     const int32_t start[] = {STEPS / 5, STEPS / 2, STEPS - 7, STEPS / 3};
-    int32_t wanted[2 * D];
-    int64_t sizes[2], distance = 0;
-    memcpy(wanted, start, sizeof wanted);
+    int64_t means[2 * D], wanted[2 * D], sizes[2];
+    __int128 distance = 0;
+    for (int32_t v = 0; v < 2 * D; v++)
+        means[v] = start[v] * INT64_C(65536);
     for (int32_t m = 0; m < moves; m++)
-        pass(k, wanted, sizes, true);
-    const double inertia = pass(k, wanted, sizes, false);
+        pass(k, means, 65536, sizes, means, wanted);
+    const double inertia = pass(k, wanted, 1, sizes, NULL, NULL);
     strata_clustering r = {0};
     strata_cluster_options options = {.k = k,
                                       .init = "centroids",
@@ -93,16 +99,17 @@ static void check(const strata_points *points, const char *variant, int32_t k, i
                                       .restarts = 1,
                                       .max_iterations = moves};
     assert_int_equal(strata_cluster_fit(&ctx, points, &options, &r), STRATA_OK);
-    assert_memory_equal(r.centroids, wanted, (size_t)(k * D) * sizeof *wanted);
+    for (int32_t v = 0; v < k * D; v++)
+        assert_int_equal(r.centroids[v], wanted[v]);
     assert_memory_equal(r.sizes, sizes, (size_t)k * sizeof *sizes);
     assert_true(r.inertia == inertia);
     assert_int_equal(r.iterations, moves);
     for (int64_t i = 0; i < points->n_local; i++)
-        if (r.labels[i] != nearest(first_row(ctx.rank) + i, k, wanted, &distance))
+        if (r.labels[i] != nearest(first_row(ctx.rank) + i, k, wanted, 1, &distance))
             fail_msg("row %lld of rank %d has another label", (long long)i, ctx.rank);
     if (ctx.rank == 0)
         print_message("%s, k = %d: centroid 0 at %.7f %.7f, inertia %.17g\n", variant, (int)k,
-                      ldexp(wanted[0], -20), ldexp(wanted[1], -20), inertia);
+                      ldexp((double)wanted[0], -20), ldexp((double)wanted[1], -20), inertia);
     strata_clustering_release(&r);
 }
 
