@@ -79,6 +79,10 @@ static void set_exact(strata_screen *s, const int32_t *centroids)
 /* The largest length of p and q: with the errors, p.q and h stay within 31 bits. */
 static const double coarse_length = 32000;
 
+/* Leading bits of an origin in the coarse form; its scale has the others of a float, so that their
+ * product is exact. */
+enum { COARSE_ORIGIN_BITS = 16 };
+
 static void set_coarse(strata_screen *s, const int32_t *centroids)
 {
     strata_coarse *c = &s->coarse;
@@ -93,7 +97,7 @@ static void set_coarse(strata_screen *s, const int32_t *centroids)
         for (int32_t f = 0; f < s->d && j < s->k; f++) {
             const double value = (double)centroids[(int64_t)j * s->d + f] - (double)s->origin[f];
             const double exact = scale * value, q = rint(exact);
-            const uint32_t half = (uint32_t)-(int32_t)q & 0xffff;
+            const uint32_t half = (uint32_t) - (int32_t)q & 0xffff;
             uint32_t word = (uint32_t)to[4 * (f / 2)] | half << (16 * (f % 2));
             to[4 * (f / 2)] = (int32_t)word;
             error += (q - exact) * (q - exact);
@@ -105,14 +109,25 @@ static void set_coarse(strata_screen *s, const int32_t *centroids)
     c->error = sqrt(worst) * (1 + 1e-6) + 1e-6; /* exact is off by less than 1e-11 */
 }
 
+/* The part of a value that its leading bits hold. */
+static double leading(double value, int bits)
+{
+    int exponent;
+    const double fraction = frexp(value, &exponent);
+    return ldexp(trunc(ldexp(fraction, bits)), exponent - bits);
+}
+
 void strata_screen_coarse_tile(const strata_screen *s, double radius, strata_coarse_tile *out)
 {
-    const double larger = radius > s->reach ? radius : s->reach, above = 1 + 1e-5;
+    const double far = radius + s->shift;
+    const double larger = far > s->reach ? far : s->reach, above = 1 + 1e-5;
     const int32_t surplus = INT32_MAX & ~(int32_t)s->index_mask;
-    /* rounded to nearest as a float; a little less than a, so that a R is no more than L */
-    out->scale = (float)(coarse_length / larger * (1 - 1e-6));
+    /* a little less than a, so that a R is no more than L, and a o is exact as a float */
+    out->scale = (float)leading(coarse_length / larger * (1 - 1e-6), 24 - COARSE_ORIGIN_BITS);
+    for (int32_t f = 0; f < s->d; f++)
+        out->origin[f] = out->scale * s->origin[f];
     const double a = (double)out->scale, b = s->coarse.scale, index = s->index_mask + 1.0;
-    const double point = sqrt(s->d) * (0.5 + 0x1p-7) * (1 + 1e-9);
+    const double point = sqrt(s->d) * (0.5 + 0x1p-8) * (1 + 1e-9);
     const double blur = 0.5 * sqrt(s->d) * (1 + 1e-9);
     const double error = point / a + s->coarse.error / b + blur;
     const double square = coarse_length * coarse_length;
@@ -144,11 +159,24 @@ static void finish(strata_screen *screen)
         bits++;
     screen->index_mask = (1u << bits) - 1;
     double packing = ldexp(1.0, bits - 23), rounding = (d + 4) * ldexp(1.0, -24) * (1 + 1e-4);
-    double relative =
-        screen->form == STRATA_SCREEN_DIFFERENCE ? packing + rounding + packing * rounding : packing;
+    double relative = screen->form == STRATA_SCREEN_DIFFERENCE
+                          ? packing + rounding + packing * rounding
+                          : packing;
     if (screen->form == STRATA_SCREEN_DIFFERENCE)
         relative += 0.5 * between;
     screen->slope = (float)(1.02 * 2 * relative);
+}
+
+static float origin_of(const strata_screen *s, float first, float given)
+{
+    switch (s->form) {
+    case STRATA_SCREEN_DIFFERENCE:
+        return 0.0f;
+    case STRATA_SCREEN_COARSE:
+        return (float)leading((double)given, COARSE_ORIGIN_BITS);
+    default:
+        return s->known ? first : given;
+    }
 }
 
 static void set_origin(strata_screen *s, const int32_t *first, const float *origin)
@@ -156,9 +184,7 @@ static void set_origin(strata_screen *s, const int32_t *first, const float *orig
     double shift = 0;
     s->known = s->form == STRATA_SCREEN_DOT && s->d <= STRATA_SCREEN_SMALL;
     for (int32_t f = 0; f < s->d; f++) {
-        s->origin[f] = s->known                             ? (float)first[f]
-                       : s->form == STRATA_SCREEN_DIFFERENCE ? 0.0f
-                                                             : origin[f];
+        s->origin[f] = origin_of(s, (float)first[f], origin[f]);
         const double moved = (double)s->origin[f] - (double)origin[f];
         shift += moved * moved;
     }
@@ -193,8 +219,8 @@ float strata_screen_offset(const strata_screen *screen, double radius)
     if (screen->form == STRATA_SCREEN_DIFFERENCE)
         return (float)(1.02 * screen->d * (1 / between + 1));
     double rounding = (screen->d + 4) * ldexp(1.0, -24) * (1 + 1e-4);
-    double error = rounding * (0.5 * screen->reach * screen->reach +
-                               (radius + screen->shift) * screen->reach);
+    double error =
+        rounding * (0.5 * screen->reach * screen->reach + (radius + screen->shift) * screen->reach);
     double blur = 1.5 * sqrt(screen->d) * (radius + screen->shift + screen->reach);
     return (float)(1.02 * (2 * error + blur) + 1e-30);
 }

@@ -44,14 +44,15 @@
  * flagged.
  *
  * Coarse form: the dot form in 16-bit integers, of which a processor multiplies twice as many; what
- * it leaves open goes to the float screen or to integers. With L = 32000, M = max(R, C), a = L / M and
+ * it leaves open goes to the float screen or to integers. With L = 32000, M = max(R, C), a <= L / M and
  * b = L / C, a point becomes the integers p ~ a x', a centroid q ~ b c', and h is a |q|^2 / 2 b rounded.
  * Then s = h - p.q is exact but for the rounding of h: with y = p / a, z = q / b and T = |y - z|,
  *     |s - a b (T^2 - |y|^2) / 2| <= 0.51.
- * A coordinate of p is off by at most 1/2 and three roundings, |p - a x'| <= P = sqrt(d) (1/2 + 2^-7);
- * Q >= |q - b c'| is measured. So T differs from the true distance by at most e = P / a + Q / b + B, and
- * T_j > T_1 + 2 e proves that centroid j is farther than the nearest one: that is T_j^2 - T_1^2 > 4 e T_1
- * + 4 e^2. The index in the low bits changes a value by less than 2^bits, so
+ * Of the 24 bits of a float a keeps eight and o sixteen, so a o is exact; a x - a o is rounded once to a
+ * float and once to an integer, |p - a x'| <= P = sqrt(d) (1/2 + 2^-8). Q >= |q - b c'| is measured. So T
+ * differs from the true distance by at most e = P / a + Q / b + B, and T_j > T_1 + 2 e proves that
+ * centroid j is farther than the nearest one: that is T_j^2 - T_1^2 > 4 e T_1 + 4 e^2. The index in the
+ * low bits changes a value by less than 2^bits, so
  *     p2 - p1 > 2 a b (e T_1 + e^2) + 2^(bits + 1) + 1.02      proves it for all j,
  * with T_1^2 = 2 s / a b + |p|^2 / a^2 from above: in float it is off by less than 2^-21 of the largest
  * that both terms can be, and by the index. |s| <= L^2 / 2 + (L + P) (L + Q) < 2^31 as P, Q < 5, so the
@@ -98,6 +99,7 @@ typedef struct strata_coarse {
 /* What the coarse form needs beside for the points of one tile. */
 typedef struct strata_coarse_tile {
     float scale;                 /* a */
+    float origin[STRATA_D_MAX];  /* a o, exact */
     float of_best, of_norm, off; /* T_1^2 <= of_best s + of_norm |p|^2 + off */
     float slope, offset;         /* a gap up to slope T_1 + offset proves nothing */
     int32_t h[256];              /* a |q|^2 / 2 b */

@@ -1,6 +1,6 @@
 /* kernel_coarse.h: the coarse screen; see kernel.h for its proof. Sixteen points in a register, two
  * features of each in a lane. */
-enum { AHEAD = 512 };
+enum { AHEAD = 128 }; /* points: so few that their lines wait in the first cache */
 #define UNROLL _Pragma("GCC unroll 16")
 
 enum { VECTORS = STRATA_BLOCK / LANES };
@@ -9,19 +9,19 @@ enum { VECTORS = STRATA_BLOCK / LANES };
  * each use of its intrinsic, which costs a third of the time. */
 #define VI_DOT(sum, a, b) __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b))
 
-/* Rounded a (x - o) of features f and f + 1 (0 when there is none) in the halves of each lane. */
-LANE void coarse_pair(const strata_screen *s, vf scale, int32_t f, const float *x, int64_t stride,
-                      vi *to)
+/* Rounded a x - a o of features f and f + 1 (0 when there is none) in the halves of each lane. */
+LANE void coarse_pair(const strata_coarse_tile *tile, int32_t d, int32_t f, const float *x,
+                      int64_t stride, vi *to)
 {
-    const vf even_origin = vf_set(s->origin[f]);
-    const bool both = f + 1 < s->d;
-    const vf odd_origin = vf_set(both ? s->origin[f + 1] : 0.0f);
+    const bool both = f + 1 < d;
+    const vf scale = vf_set(tile->scale), even_origin = vf_set(tile->origin[f]);
+    const vf odd_origin = vf_set(both ? tile->origin[f + 1] : 0.0f);
     const vi low = vi_set(0xffff);
     UNROLL for (int v = 0; v < VECTORS; v++)
     {
         const float *even = x + f * stride + v * LANES, *odd = both ? even + stride : even;
-        vi a = _mm512_cvtps_epi32(_mm512_mul_ps(vf_sub(vf_load(even), even_origin), scale));
-        vi b = _mm512_cvtps_epi32(_mm512_mul_ps(vf_sub(vf_load(odd), odd_origin), scale));
+        vi a = _mm512_cvtps_epi32(_mm512_fmsub_ps(vf_load(even), scale, even_origin));
+        vi b = _mm512_cvtps_epi32(_mm512_fmsub_ps(vf_load(odd), scale, odd_origin));
         b = both ? _mm512_slli_epi32(b, 16) : vi_set(0);
         to[v] = _mm512_ternarylogic_epi32(low, a, b, 0xCA); /* low ? a : b */
     }
@@ -33,7 +33,7 @@ LANE void coarse_prefetch(const strata_screen *s, int32_t from, int32_t count, c
 {
     for (int32_t f = from; f < from + count && f < s->d; f++)
         UNROLL for (int line = 0; line < STRATA_BLOCK; line += 16)
-            __builtin_prefetch(next + f * stride + line, 0, STRATA_SECOND);
+            __builtin_prefetch(next + f * stride + line, 0, STRATA_NEAR);
 }
 
 LANE void coarse_block(const int PAIRS, const strata_screen *s, const strata_coarse_tile *tile,
@@ -44,7 +44,7 @@ LANE void coarse_block(const int PAIRS, const strata_screen *s, const strata_coa
     const vi keep = vi_set((int32_t)~s->index_mask), mask = vi_set((int32_t)s->index_mask);
     vi block[STRATA_D_MAX / 2][VECTORS], best[VECTORS], second[VECTORS];
     for (int32_t pair = 0; pair < pairs; pair++)
-        coarse_pair(s, vf_set(tile->scale), 2 * pair, x, stride, block[pair]);
+        coarse_pair(tile, s->d, 2 * pair, x, stride, block[pair]);
     UNROLL for (int v = 0; v < VECTORS; v++)
         best[v] = second[v] = vi_set(INT32_MAX);
     for (int32_t j = 0; j < s->k; j += 4) {

@@ -1,7 +1,8 @@
 /* Every exact variant by every kernel of this processor against the plain integers of oracle.h, on
  * points that are made to be decided wrongly: ties and near ties of many centroids, equal rows, the
  * corners of the grid, small groups far from zero, groups of very different widths, a few points that
- * drag a centroid away from all others, borders far from centroids that are close together. Every other
+ * drag a centroid away from all others, borders far from centroids that are close together, centroids at
+ * one end of points whose middle has too many digits for a kernel's origin. Every other
  * scene has points for whole groups of leaves of the filter, most of them between two centroids. */
 #include "oracle.h"
 
@@ -9,7 +10,7 @@ static strata_context ctx;
 static int scenes = 60; /* the argument of the program */
 
 enum { LIMIT = 16777215 };
-enum kind { TIED, COARSE, CORNERS, FAR, UNEVEN, ONE_FEATURE, DRAGGED, DISTANT, KINDS };
+enum kind { TIED, COARSE, CORNERS, FAR, UNEVEN, ONE_FEATURE, DRAGGED, DISTANT, ASIDE, KINDS };
 
 typedef struct scene {
     cloud c;
@@ -89,6 +90,8 @@ static int64_t one_value(enum kind kind, int64_t i, int32_t f, uint64_t *random)
         return i % 7 == 0 ? pick(random, -LIMIT, LIMIT) : 5000000 + pick(random, -30, 30);
     case DRAGGED: /* the sums of sixteen leaves that change at once are as large as they can be */
         return i % 997 == 0 ? -LIMIT : LIMIT - pick(random, 0, 40);
+    case ASIDE:
+        return f == 0 ? LIMIT - pick(random, 0, 200) : pick(random, -3, 3);
     default:
         return f == 0 ? pick(random, -3, 3) : 8000000;
     }
@@ -108,6 +111,8 @@ static void make_points(scene *s, enum kind kind, uint64_t *random)
                 how == 0 && j > 0 ? s->start[(j - 1) * d + f]
                 : how < 3         ? s->c.x[a * d + f]
                                   : (int32_t)(((int64_t)s->c.x[a * d + f] + s->c.x[b * d + f]) / 2);
+        if (kind == ASIDE)
+            s->start[j * d] = LIMIT - pick(random, 150, 200);
     }
 }
 
@@ -125,6 +130,10 @@ static scene make_scene(uint64_t seed)
         s.c.n = pick(&random, 4000, 9000);
         s.c.d = pick(&random, 1, 6);
         s.k = pick(&random, 2, 6);
+    }
+    if (kind == ASIDE) { /* the least that the coarse screen is for */
+        s.c.d = pick(&random, 5, 6);
+        s.k = pick(&random, 5, 6);
     }
     s.c.x = calloc((size_t)(s.c.n * s.c.d), sizeof *s.c.x);
     s.start = calloc((size_t)s.k * (size_t)s.c.d, sizeof *s.start);
