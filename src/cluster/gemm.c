@@ -135,7 +135,7 @@ static void assign(void *state, strata_pass *pass)
     const strata_screen_form form = strata_exact_float_form(self->doubtful);
     strata_screen_set(&self->screen, pass->centroids, pass->rest, self->k, p->origin, form);
     set_columns(self);
-    const bool anew = pass->first || self->moved > p->n_local / 16; /* as in lloyd.c */
+    const bool anew = pass->first || strata_sums_anew(p, self->k, self->moved);
     if (anew)
         memset(pass->sums, 0, (size_t)(self->k * (p->d + 1)) * sizeof *pass->sums);
     pass->moved = pass->redecided = 0;

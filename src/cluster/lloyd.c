@@ -52,8 +52,7 @@ static void assign(void *state, strata_pass *pass)
     int64_t open = 0;
     strata_screen_set(&self->screen, pass->centroids, pass->rest, self->k, p->origin,
                       strata_exact_form(p, self->k, self->doubtful));
-    /* Below about one in sixteen it is cheaper to follow the points that moved. */
-    bool anew = pass->first || self->moved > p->n_local / 16;
+    const bool anew = pass->first || strata_sums_anew(p, self->k, self->moved);
     if (anew)
         memset(pass->sums, 0, (size_t)(self->k * (p->d + 1)) * sizeof *pass->sums);
     pass->moved = pass->redecided = 0;

@@ -28,12 +28,26 @@ static void follow_changes(const strata_problem *p, int64_t first, int64_t point
         }
 }
 
+/* For few clusters the kernel adds up the points, in a time that grows with k. */
+enum { FEW = 16 };
+static bool few(const strata_problem *p, int32_t k)
+{
+    return k <= FEW && !p->weights;
+}
+
+/* A point that moves changes two sums and otherwise one; with the kernel, so many moves as k / 32 of the
+ * points take as long as these (benchmarks/cluster_kernels.c, d = 3 to 64). */
+bool strata_sums_anew(const strata_problem *p, int32_t k, int64_t moved)
+{
+    return few(p, k) ? moved > p->n_local * k / (2 * FEW) : moved > p->n_local / 2;
+}
+
 /* Many labels change: sum all points anew. */
 static void sum_anew(const strata_problem *p, int64_t first, int64_t points, int32_t k,
                      uint8_t *found, int64_t *sums)
 {
     const int64_t padded = strata_tile_padded(points);
-    if (k <= 16 && !p->weights) {
+    if (few(p, k)) {
         memset(found + points, 255, (size_t)(padded - points));
         p->kernel->accumulate(p->x + first, p->stride, padded, found, k, p->d, sums);
         return;

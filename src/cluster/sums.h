@@ -53,6 +53,10 @@ static inline void strata_sums_label(const strata_problem *p, strata_pass *pass,
     labels[i] = label;
 }
 
+/* Whether the sums of a pass are better made anew than followed, when so many points moved in the
+ * pass before. */
+bool strata_sums_anew(const strata_problem *p, int32_t k, int64_t moved);
+
 /* The points from first on get the labels found [padded points], which is used up; a tile at most,
  * both label arrays 64-aligned there. anew: they are added to the sums whatever they were (the
  * caller zeroed the sums); else those that change are moved. Returns how many change. */
