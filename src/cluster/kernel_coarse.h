@@ -3,8 +3,8 @@
 enum { AHEAD = 128 }; /* points: so few that their lines wait in the first cache */
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* Centroids at a time: with four the sums and the two smallest do not all stay in registers. */
-enum { VECTORS = STRATA_BLOCK / LANES, TOGETHER = 2 };
+/* Centroids abreast: with four the sums and the two smallest do not all stay in registers. */
+enum { VECTORS = STRATA_BLOCK / LANES, ABREAST = 2 };
 
 /* sum += a.low b.low + a.high b.high in each lane. In assembly, since gcc 12 copies the sum before
  * each use of its intrinsic, which costs a third of the time. */
@@ -48,21 +48,21 @@ LANE void coarse_block(const int PAIRS, const strata_screen *s, const strata_coa
         coarse_pair(tile, s->d, 2 * pair, x, stride, block[pair]);
     UNROLL for (int v = 0; v < VECTORS; v++)
         best[v] = second[v] = vi_set(INT32_MAX);
-    for (int32_t j = 0; j < s->k; j += TOGETHER) {
+    for (int32_t j = 0; j < s->k; j += ABREAST) {
         const int32_t *c = s->coarse.q + (int64_t)(j / 4 * 4) * pairs + j % 4;
-        vi sum[TOGETHER][VECTORS];
-        coarse_prefetch(s, j / TOGETHER * ahead, ahead, x + AHEAD, stride);
-        UNROLL for (int q = 0; q < TOGETHER; q++)
+        vi sum[ABREAST][VECTORS];
+        coarse_prefetch(s, j / ABREAST * ahead, ahead, x + AHEAD, stride);
+        UNROLL for (int q = 0; q < ABREAST; q++)
             UNROLL for (int v = 0; v < VECTORS; v++)
                 sum[q][v] = vi_set(tile->h[j + q]);
         UNROLL for (int32_t pair = 0; pair < pairs; pair++)
-            UNROLL for (int q = 0; q < TOGETHER; q++)
+            UNROLL for (int q = 0; q < ABREAST; q++)
             {
                 const vi centroid = vi_set(c[4 * pair + q]);
                 UNROLL for (int v = 0; v < VECTORS; v++)
                     VI_DOT(sum[q][v], block[pair][v], centroid);
             }
-        UNROLL for (int q = 0; q < TOGETHER; q++)
+        UNROLL for (int q = 0; q < ABREAST; q++)
         {
             const vi index = vi_set(j + q);
             UNROLL for (int v = 0; v < VECTORS; v++)
@@ -94,7 +94,7 @@ LANE void coarse_blocks(const int PAIRS, const strata_screen *s, const strata_co
                         const float *x, int64_t stride, int64_t n, uint8_t *labels,
                         uint64_t *ambiguous)
 {
-    const int32_t groups = (s->k + TOGETHER - 1) / TOGETHER, ahead = (s->d + groups - 1) / groups;
+    const int32_t groups = (s->k + ABREAST - 1) / ABREAST, ahead = (s->d + groups - 1) / groups;
     for (int64_t at = 0; at < n; at += STRATA_BLOCK)
         coarse_block(PAIRS, s, tile, ahead, x + at, stride, labels + at,
                      &ambiguous[at / STRATA_BLOCK]);
