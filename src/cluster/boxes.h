@@ -134,7 +134,7 @@ typedef struct strata_plane {
     int64_t *sums;              /* [k][d + 1] */
     float *safe;                /* [STRATA_BOXES] until when their labels stay, by the clock of ... */
     const uint16_t *owner;      /* ... these */
-    float clock[2];             /* now, of the two */
+    float clock[3];             /* now, of the two and of leaves with both */
     uint32_t lanes;             /* leaves that must be visited */
     _Alignas(64) float margin[STRATA_BOXES]; /* to all other centroids; split makes it that of the
                                                 nearer one to all others where a leaf is on one side */
@@ -143,12 +143,11 @@ typedef struct strata_plane {
     uint32_t mixed;   /* leaves that may have points on both sides */
     uint32_t beyond;  /* leaves whose middle is nearer to the second */
     uint32_t settled; /* leaves on one side, which they were on before; their clocks are set */
-    /* divide: labels and sums follow but for leaves in doubt, which are left as they are */
+    /* divide: labels, sums and clocks follow but for leaves in doubt, which are left as they are */
     uint32_t look;           /* in: which leaves ... */
     const strata_place *place; /* ... in turn; those of STRATA_AHEAD more are fetched meanwhile */
     uint32_t doubtful;       /* leaves with points too near the plane, or that had other labels */
     int64_t moved;           /* points that changed */
-    float gap[STRATA_BOXES]; /* as of a leaf; 0 where points changed */
 } strata_plane;
 
 #endif

@@ -1,5 +1,12 @@
 /* kernel_pairs.h: leaves between two centroids. Part of kernel_body.h. The proofs are in boxes.h. */
 
+/* strata_boxes_until of LANES boxes. */
+LANE vf clock_at(vf clock, vf margin)
+{
+    const vf sum = vf_add(clock, margin);
+    return vf_sub(vf_mulsub(sum, vf_set(1e-6f), sum), vf_set(1e-3f));
+}
+
 /* LANES boxes from lane at on. */
 LANE void split_boxes(const int D, strata_plane *p, const float *origin, int at)
 {
@@ -41,8 +48,7 @@ LANE void split_boxes(const int D, strata_plane *p, const float *origin, int at)
     const vi label = vi_where(beyond, vi_set(p->label[1]), vi_set(p->label[0]));
     const vm kept = vm_and(vm_and(one, vi_equal(vi_load_u16(p->owner + at), label)),
                            vm_from_bits(p->lanes >> at));
-    const vf sum_of = vf_add(vf_where(beyond, vf_set(p->clock[1]), vf_set(p->clock[0])), margin);
-    const vf until = vf_sub(vf_mulsub(sum_of, vf_set(1e-6f), sum_of), vf_set(1e-3f));
+    const vf until = clock_at(vf_where(beyond, vf_set(p->clock[1]), vf_set(p->clock[0])), margin);
     vf_store(p->height + at, h);
     vf_store(p->slack + at, slack);
     vf_store(p->near_sum + at, near_sum);
@@ -79,8 +85,7 @@ LANE void cross(const int D, strata_plane *p, crossing *c)
 }
 
 /* The points of a leaf that went and came. */
-LANE void cross_leaf(const int D, strata_plane *p, const float *x, uint64_t went, uint64_t came,
-                     crossing *c)
+LANE void cross_leaf(const int D, const float *x, uint64_t went, uint64_t came, crossing *c)
 {
     UNROLL for (int i = 0; i < STRATA_LEAF; i += LANES)
     {
@@ -93,67 +98,84 @@ LANE void cross_leaf(const int D, strata_plane *p, const float *x, uint64_t went
             c->features[f] = vi_sub_where(c->features[f], back, value);
         }
     }
-    const int gone = __builtin_popcountll(went), returned = __builtin_popcountll(came);
-    p->moved += gone + returned;
-    c->count += gone - returned;
-    if (++c->held == LANES) /* 64 values below 2^24 in each lane */
-        cross(D, p, c);
 }
 
-/* One leaf, while those further on come from memory. */
-LANE void divide_leaf(const int D, strata_plane *p, int l, const strata_place *place,
-                      const float *origin, crossing *c)
+/* Until when the labels of leaves that were divided must stay. least: the least |V| of their points. */
+LANE void date_divided(strata_plane *p, const float *least)
 {
-    const float *x = place->x, *next = place[STRATA_AHEAD].x;
-    UNROLL for (int line = 0; line < D * STRATA_LEAF; line += 16)
-        __builtin_prefetch(next + line, 0, STRATA_SECOND);
-    __builtin_prefetch(place[STRATA_AHEAD].labels, 0, STRATA_SECOND);
-    const vf zero = vf_set(0), slack = vf_set(p->slack[l]);
-    vf least = vf_set(3e38f), slope[6], middle[6];
-    uint64_t unsure = 0, beyond = 0;
-    UNROLL for (int f = 0; f < D; f++)
-    {
-        slope[f] = vf_set((float)(p->centroid[1][f] - p->centroid[0][f]));
-        middle[f] = vf_set(origin[f] + p->box[f * STRATA_BOXES + l]);
+    const uint32_t divided = p->look & ~p->doubtful;
+    for (int at = 0; at < STRATA_BOXES; at += LANES) {
+        const vf gap = vf_sub(vf_load(least + at), vf_load(p->slack + at));
+        const vf apart =
+            vf_div(vf_muladd(vf_set(1.999f), gap, vf_set(0)), vf_load(p->near_sum + at));
+        const vf other = vf_load(p->margin + at);
+        const vm mixed = vm_from_bits(p->mixed >> at), beyond = vm_from_bits(p->beyond >> at);
+        const vf clock = vf_where(mixed, vf_set(p->clock[2]),
+                                  vf_where(beyond, vf_set(p->clock[1]), vf_set(p->clock[0])));
+        const vf until = clock_at(clock, vf_where(mixed, vf_min(apart, other), other));
+        vf_store(p->safe + at,
+                 vf_where(vm_from_bits(divided >> at), until, vf_load(p->safe + at)));
     }
-    UNROLL for (int i = 0; i < STRATA_LEAF; i += LANES)
-    {
-        vf value = vf_set(p->height[l]);
-        UNROLL for (int f = 0; f < D; f++)
-            value = vf_mulsub(vf_sub(vf_load(x + f * STRATA_LEAF + i), middle[f]), slope[f], value);
-        const vf apart = vf_abs(value);
-        least = vf_min(least, apart);
-        beyond |= (uint64_t)vm_bits(vf_less(value, zero)) << i;
-        unsure |= vf_unsure(apart, slack) << i;
-    }
-    const uint64_t at_first = equal64(place->labels, p->label[0]),
-                   at_second = equal64(place->labels, p->label[1]);
-    if ((unsure | ~(at_first | at_second)) != 0) {
-        p->doubtful |= 1u << l;
-        return;
-    }
-    const uint64_t went = at_first & beyond, came = at_second & ~beyond;
-    if ((went | came) == 0) {
-        p->gap[l] = vf_lowest(vf_sub(least, slack));
-        return;
-    }
-    p->gap[l] = 0; /* the plane is moving through the leaf */
-    choose64(place->labels, beyond, p->label[1], p->label[0]);
-    cross_leaf(D, p, x, went, came, c);
 }
 
+/* Everything here is done for every leaf whether points of it cross or not: which do is as good as
+ * random, and a branch that is not foreseen costs more. */
 LANE void divide_leaves(const int D, strata_plane *p, const float *origin)
 {
+    _Alignas(64) float least[STRATA_BOXES] = {0}, middle[6 * STRATA_BOXES];
+    const uint8_t first = p->label[0], second = p->label[1];
+    const strata_place *place = p->place;
+    uint32_t doubtful = 0;
+    int64_t moved = 0;
+    vf slope[6];
     crossing c = {.held = 0};
     UNROLL for (int f = 0; f < D; f++)
+    {
         c.features[f] = vi_set(0);
-    p->doubtful = 0;
-    p->moved = 0;
-    const strata_place *place = p->place;
-    for (uint32_t bits = p->look; bits != 0; bits &= bits - 1)
-        divide_leaf(D, p, __builtin_ctz(bits), place++, origin, &c);
+        slope[f] = vf_set((float)(p->centroid[1][f] - p->centroid[0][f]));
+        for (int at = 0; at < STRATA_BOXES; at += LANES)
+            vf_store(middle + f * STRATA_BOXES + at,
+                     vf_add(vf_set(origin[f]), vf_load(p->box + f * STRATA_BOXES + at)));
+    }
+    for (uint32_t bits = p->look; bits != 0; bits &= bits - 1, place++) {
+        const int l = __builtin_ctz(bits);
+        const float *x = place->x, *next = place[STRATA_AHEAD].x;
+        UNROLL for (int line = 0; line < D * STRATA_LEAF; line += 16)
+            __builtin_prefetch(next + line, 0, STRATA_SECOND);
+        __builtin_prefetch(place[STRATA_AHEAD].labels, 0, STRATA_SECOND);
+        vf low = vf_set(3e38f);
+        uint64_t beyond = 0;
+        UNROLL for (int i = 0; i < STRATA_LEAF; i += LANES)
+        {
+            vf value = vf_set(p->height[l]);
+            UNROLL for (int f = 0; f < D; f++)
+                value = vf_mulsub(vf_sub(vf_load(x + f * STRATA_LEAF + i),
+                                         vf_set(middle[f * STRATA_BOXES + l])),
+                                  slope[f], value);
+            low = vf_min(low, vf_abs(value));
+            beyond |= (uint64_t)vm_bits(vf_less(value, vf_set(0))) << i;
+        }
+        const uint64_t at_first = equal64(place->labels, first),
+                       at_second = equal64(place->labels, second);
+        if (vf_unsure(low, vf_set(p->slack[l])) != 0 || ~(at_first | at_second) != 0) {
+            doubtful |= 1u << l;
+            continue;
+        }
+        const uint64_t went = at_first & beyond, came = at_second & ~beyond;
+        least[l] = vf_lowest(low);
+        choose64(place->labels, beyond, second, first);
+        cross_leaf(D, x, went, came, &c);
+        const int gone = __builtin_popcountll(went), returned = __builtin_popcountll(came);
+        moved += gone + returned;
+        c.count += gone - returned;
+        if (++c.held == LANES) /* 64 values below 2^24 in each lane */
+            cross(D, p, &c);
+    }
     if (c.held > 0)
         cross(D, p, &c);
+    p->doubtful = doubtful;
+    p->moved = moved;
+    date_divided(p, least);
 }
 
 static void pair_split(strata_plane *pair, int32_t d, const float *origin)

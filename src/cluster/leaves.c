@@ -116,21 +116,12 @@ static void look_at_pair(strata_leaves *self, strata_plane *p, int64_t group)
     o->view.kernel->divide(p, own->d, o->view.origin);
     own->pass->moved += p->moved;
     own->pass->distances += 2 * STRATA_LEAF * (int64_t)__builtin_popcount(p->look);
-    for (uint32_t bits = p->look; bits != 0; bits &= bits - 1) {
+    for (uint32_t bits = p->look & ~(p->mixed | p->doubtful); bits != 0; bits &= bits - 1) {
         const int l = __builtin_ctz(bits);
-        if (p->doubtful >> l & 1) {
-            look_again(self, p, group, l);
-            continue;
-        }
-        float margin = p->margin[l];
-        if (p->mixed >> l & 1) {
-            const float apart = 1.999f * p->gap[l] / p->near_sum[l];
-            margin = apart < margin ? apart : margin;
-        } else {
-            own->owner[leaf + l] = p->label[p->beyond >> l & 1];
-        }
-        own->safe[leaf + l] = strata_boxes_until(self->drift[own->owner[leaf + l]], margin);
+        own->owner[leaf + l] = p->label[p->beyond >> l & 1];
     }
+    for (uint32_t bits = p->doubtful; bits != 0; bits &= bits - 1)
+        look_again(self, p, group, __builtin_ctz(bits));
 }
 
 static void look_at_pairs(strata_leaves *self)
@@ -171,6 +162,7 @@ void strata_leaves_add_pair(strata_leaves *self, int64_t group, uint32_t lanes, 
     p->owner = own->owner + leaf;
     p->clock[0] = self->drift[a];
     p->clock[1] = self->drift[b];
+    p->clock[2] = self->drift[STRATA_NOBODY];
     p->lanes = lanes;
     memcpy(p->margin, margin, sizeof p->margin);
     o->view.kernel->split(p, d, o->view.origin);
