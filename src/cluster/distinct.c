@@ -216,6 +216,8 @@ strata_status strata_distinct_estimate(const strata_problem *problem, int64_t li
     int64_t once = 0;
     table t = {0};
     STRATA_TRY(table_init(problem, &t));
+    /* at once: growing holds the old rows beside the new, and pages that stay empty cost nothing */
+    STRATA_TRY(strata_reserve(t.ctx, &t.x, &t.room_x, drawn * t.d, sizeof *t.x));
     STRATA_TRY(count_sample(problem, drawn, &t));
     for (int64_t q = 0; q < t.n; q++)
         once += t.rows[q] == 1;
